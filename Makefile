@@ -1,0 +1,49 @@
+# The first two commands are `make run` and `make test`; everything else builds on them.
+PY := .venv/bin/python
+SEED ?= 1
+
+.PHONY: help run test check format lint types imports docs bench pins env env-dev clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+env:
+	@scripts/setup-env base
+
+env-dev:
+	@scripts/setup-env dev
+
+run: env  ## a whole business day on the host board, against the simulators
+	@.venv/bin/posfw day --board host --seed $(SEED) --out out/day
+
+test: env-dev  ## every test this machine can run; what it cannot run is named
+	@$(PY) -m pytest -q $(TESTS)
+
+check: env-dev lint types imports docs  ## format, lint, types, import rules, docs, tests
+	@$(MAKE) --no-print-directory test
+
+format: env-dev  ## rewrite to the house format
+	@$(PY) -m ruff format src tests bench scripts
+	@$(PY) -m ruff check --fix src tests bench scripts
+
+lint: env-dev
+	@$(PY) -m ruff format --check src tests bench scripts
+	@$(PY) -m ruff check src tests bench scripts
+
+types: env-dev
+	@$(PY) -m mypy
+
+imports: env-dev
+	@.venv/bin/lint-imports
+
+docs: env-dev
+	@$(PY) scripts/check-docs.py
+
+bench: env-dev  ## every performance claim as a ratio measured in this run
+	@$(PY) -m bench
+
+pins:  ## regenerate requirements/*.txt (needs uv)
+	scripts/pin-requirements
+
+clean:
+	rm -rf .venv out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

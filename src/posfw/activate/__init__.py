@@ -1,0 +1,1 @@
+"""From the factory to the first live sale."""

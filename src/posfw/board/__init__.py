@@ -1,0 +1,1 @@
+"""Board profiles: what the hardware is."""

@@ -1,0 +1,1 @@
+"""Every way a card comes in."""

@@ -1,0 +1,1 @@
+"""Wire formats shared by slices: strict CBOR, BER-TLV, framing."""

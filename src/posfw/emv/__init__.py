@@ -1,0 +1,1 @@
+"""The EMV contact kernel: APDU in, APDU out."""

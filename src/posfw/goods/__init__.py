@@ -1,0 +1,1 @@
+"""Catalogue, baskets and deliveries."""

@@ -1,0 +1,1 @@
+"""Secure elements: software and PKCS#11."""

@@ -1,0 +1,325 @@
+"""The interfaces through which slices meet; `app` joins them.
+
+Each has a real side and a fake that passes the same contract tests.
+
+Asynchronous calls are durable on return where their docstring says so, and cancel-safe everywhere:
+a cancelled call has either happened wholly or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from posfw.values.card import CardNumber, CardRead, Secret
+from posfw.values.document import Copy, Document, DocumentRef, Job, JobState
+from posfw.values.events import Record, Topic
+from posfw.values.identity import Key
+from posfw.values.money import Money
+from posfw.values.outcome import Outcome
+from posfw.values.transaction import (
+    Begun,
+    Conclusion,
+    Intent,
+    Owed,
+    Standing,
+    Transaction,
+)
+
+__all__ = [
+    "Acquirer",
+    "BatchJournal",
+    "CardReader",
+    "Clock",
+    "Documents",
+    "HeadSensor",
+    "Lamps",
+    "OwedJournal",
+    "PinPad",
+    "PrintJournal",
+    "Printer",
+    "Random",
+    "Records",
+    "SaleJournal",
+    "SecureElement",
+]
+
+
+class Clock(Protocol):
+    """Two clocks that never mix: monotonic seconds for waiting, local time for people."""
+
+    def monotonic(self) -> float:
+        """Seconds since an arbitrary start; never jumps."""
+        ...
+
+    def now(self) -> datetime:
+        """Local time with its zone; may jump."""
+        ...
+
+
+class Random(Protocol):
+    """Chance that tests can seed."""
+
+    def token(self, size: int) -> bytes:
+        """Return `size` bytes fit for nonces."""
+        ...
+
+    def uniform(self, low: float, high: float) -> float:
+        """Return a number for jitter and random selection."""
+        ...
+
+
+class SaleJournal(Protocol):
+    """What a sale needs of the journal."""
+
+    async def begin(self, intent: Intent) -> Begun:
+        """Commit 1: allocate STAN and DUKPT counter and record the intent; durable on return."""
+        ...
+
+    async def conclude(self, conclusion: Conclusion) -> None:
+        """Commit 2: ending, receipt jobs and owed messages at once; durable on return."""
+        ...
+
+    async def transaction(self, key: Key) -> Transaction | None:
+        """Return one transaction as it stands."""
+        ...
+
+    async def in_doubt(self) -> Sequence[Transaction]:
+        """Return transactions begun and not concluded, oldest first."""
+        ...
+
+    async def standing(self) -> Standing:
+        """Return what limits are checked against."""
+        ...
+
+
+class OwedJournal(Protocol):
+    """What the uplink needs of the journal."""
+
+    async def owed(self, limit: int, after: int = 0) -> Sequence[Owed]:
+        """Return owed messages: script results, reversals, advices, uploads; in sending order."""
+        ...
+
+    async def acknowledge(self, owed: Owed, code: str, at: datetime) -> None:
+        """End an owed message by the acquirer's word; durable on return."""
+        ...
+
+    async def reject(self, owed: Owed, code: str, at: datetime) -> None:
+        """Move it to the list that a person sees: refused by the acquirer, never sent again."""
+        ...
+
+    async def clear(self, owed: Owed, operator: str, reason: str, at: datetime) -> None:
+        """End it by a supervisor's signed reason."""
+        ...
+
+    async def reserve_counters(self, count: int) -> int:
+        """Reserve `count` DUKPT counters and return the first; durable on return."""
+        ...
+
+    async def changed(self) -> None:
+        """Return when something owed was added since the last call returned."""
+        ...
+
+
+class PrintJournal(Protocol):
+    """What the printer needs of the journal: the queue is rows, never memory."""
+
+    async def next_job(self) -> Job | None:
+        """Return the job to print now: a paused or settlement one first, then oldest first."""
+        ...
+
+    async def mark(self, job: Job, state: JobState, band: int, reason: str, at: datetime) -> None:
+        """Move a job to another state; durable on return."""
+        ...
+
+    async def enqueue(
+        self, ref: DocumentRef, copy: Copy, at: datetime, *, duplicate: bool = False
+    ) -> Job:
+        """Queue one copy; a second request for the same copy of a document is a duplicate."""
+        ...
+
+    async def jobs(self, state: JobState) -> Sequence[Job]:
+        """Return jobs in a state, oldest first."""
+        ...
+
+    async def changed_jobs(self) -> None:
+        """Return when a job was added or moved since the last call returned."""
+        ...
+
+
+class BatchJournal(Protocol):
+    """What settlement needs of the journal."""
+
+    async def transactions(self, batch: int | None = None) -> Sequence[Transaction]:
+        """Return the transactions of a batch (the open one), in STAN order."""
+        ...
+
+    async def freeze(self, at: datetime) -> int:
+        """Refuse new transactions until `close`; return the batch number; durable."""
+        ...
+
+    async def close(self, batch: int, result: Mapping[str, object], at: datetime) -> int:
+        """Close the batch with its settlement, queue its slip, open the next; return its number."""
+        ...
+
+    async def batches(self, limit: int) -> Sequence[Mapping[str, object]]:
+        """Return closed batches with their settlements, newest first."""
+        ...
+
+
+class Records(Protocol):
+    """The stream of everything that is not money."""
+
+    async def append(self, *records: Record) -> None:
+        """Append in one transaction; durable on return."""
+        ...
+
+    async def read(self, topic: Topic, after: int = 0) -> Sequence[Record]:
+        """Return a topic's records in order."""
+        ...
+
+
+class Acquirer(Protocol):
+    """The acquirer as a sale, settlement and activation see it."""
+
+    async def authorise(self, begun: Begun, card: CardRead | None) -> Outcome:
+        """Ask online under the transaction's own key; ends by the authorisation time limit.
+
+        Sends script results and reversals first. `Unreachable` only when no byte left.
+        """
+        ...
+
+    async def inquire(self, key: Key) -> Outcome:
+        """Ask how a key stands: Approved, Declined, NotFound, or Unreachable/Unknown."""
+        ...
+
+    def seal(self, begun: Begun, card: CardRead) -> bytes:
+        """Return the card data, without PIN block, under the transaction's own key."""
+        ...
+
+    async def call(self, message: str, fields: Mapping[str, object]) -> Mapping[str, object]:
+        """Exchange a management message (sign_on, settle, upload, parameters, activation…).
+
+        Raises:
+            LinkError: no matching answer within the time limit.
+        """
+        ...
+
+    @property
+    def online(self) -> bool:
+        """Whether the line is up now, by heartbeat."""
+        ...
+
+
+class CardReader(Protocol):
+    """A way in for cards."""
+
+    def reads(self) -> AsyncIterator[CardRead | str]:
+        """Yield cards, and stable codes (CRD-…) for reads that failed, until cancelled."""
+        ...
+
+
+class PinPad(Protocol):
+    """A device that takes the PIN; the PIN itself never reaches posfw."""
+
+    async def pin_block(self, number: CardNumber, amount: Money, prompt_id: int) -> Secret | None:
+        """Return an ISO 9564-1 format 4 block, or None when the customer cancelled.
+
+        Raises:
+            DeviceError: no answer.
+        """
+        ...
+
+
+class Printer(Protocol):
+    """A printing mechanism at the end of a wire."""
+
+    async def write(self, data: bytes) -> None:
+        """Hand over whole commands; returns when the wire has taken them.
+
+        Raises:
+            DeviceError: gone, or it did not take the bytes in time.
+        """
+        ...
+
+    async def status(self) -> bytes:
+        """Ask for status and return the raw answer, empty when none came in time."""
+        ...
+
+
+class HeadSensor(Protocol):
+    """The temperature of the print head."""
+
+    async def read(self) -> float | None:
+        """Return degrees Celsius, or None where there is no reading."""
+        ...
+
+
+class Documents(Protocol):
+    """Composes what a job prints from the journal's facts."""
+
+    async def compose(self, job: Job) -> Document:
+        """Return the finished document of a job."""
+        ...
+
+
+class SecureElement(Protocol):
+    """Where keys live. Keys never come out; results do.
+
+    Raises (every call):
+        KeyStoreError: missing, locked, pulled, or no key left.
+    """
+
+    def mac_key(self, counter: int, *, answer: bool = False) -> MacKey:
+        """Return the HMAC key of a DUKPT counter, for requests or for answers."""
+        ...
+
+    def data_key(self, counter: int) -> DataKey:
+        """Return the AES-256 data encryption key of a DUKPT counter."""
+        ...
+
+    def token(self, number: CardNumber) -> bytes:
+        """Return 16 bytes that stand for a card number: HMAC under a key that never leaves."""
+        ...
+
+    def chain_key(self) -> bytes:
+        """Return the start key of the journal's hash chain (kept apart from the journal file)."""
+        ...
+
+    @property
+    def initial_key_id(self) -> bytes:
+        """The 8-byte AES DUKPT initial key ID; the KSN is this and the 4-byte counter."""
+        ...
+
+
+class MacKey(Protocol):
+    """One key of one counter for HMAC 256/256."""
+
+    def mac(self, data: bytes) -> bytes:
+        """Return the 32-byte code."""
+        ...
+
+
+class DataKey(Protocol):
+    """One key of one counter for AES-256-GCM."""
+
+    def encrypt(self, nonce: bytes, plaintext: bytes, aad: bytes) -> bytes:
+        """Return ciphertext and tag."""
+        ...
+
+    def decrypt(self, nonce: bytes, ciphertext: bytes, aad: bytes) -> bytes:
+        """Return the plaintext; raises AuthenticityError when the tag does not fit."""
+        ...
+
+
+class Lamps(Protocol):
+    """LEDs and buzzer by role."""
+
+    async def show(self, lamps: Mapping[str, str]) -> None:
+        """Set lamps (power, net, error, paper) to on, off, slow or fast."""
+        ...
+
+    async def tone(self, name: str) -> None:
+        """Sound key, ok, error, remove_card or read_card."""
+        ...

@@ -1,0 +1,1 @@
+"""Receipts on paper without cooking the head."""

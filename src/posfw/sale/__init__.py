@@ -1,0 +1,1 @@
+"""A financial transaction from card to outcome."""

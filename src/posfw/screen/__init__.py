@@ -1,0 +1,1 @@
+"""The one UiState and who draws it."""

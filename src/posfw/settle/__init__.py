@@ -1,0 +1,1 @@
+"""Batches, totals, reconciliation and reports."""

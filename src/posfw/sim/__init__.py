@@ -1,0 +1,1 @@
+"""Simulators that speak the wire of the real part; never in a shipped image."""

@@ -1,0 +1,1 @@
+"""Maintenance, counters and backups."""

@@ -1,0 +1,1 @@
+"""The authenticated CBOR line to the acquirer."""

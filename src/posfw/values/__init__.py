@@ -1,0 +1,1 @@
+"""What every floor of the house speaks: money, cards, keys, outcomes, documents, errors."""
