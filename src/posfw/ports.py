@@ -160,7 +160,7 @@ class BatchJournal(Protocol):
         ...
 
     async def close(self, batch: int, result: Mapping[str, object], at: datetime) -> int:
-        """Close the batch with its settlement, queue its slip, open the next; return its number."""
+        """Close the batch, queue its slip, open the next; return the new number; durable."""
         ...
 
     async def batches(self, limit: int) -> Sequence[Mapping[str, object]]:

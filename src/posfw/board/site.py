@@ -1,0 +1,130 @@
+"""The site file: where a board stands. Merchant, acquirer, addresses, keys, ports, policy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from posfw.board.schema import Leaf, Schema, read_toml, validate
+from posfw.values.card import EntryMode
+
+__all__ = ["Site", "Timing", "parse_site"]
+
+_TEXT = Leaf(str, required=True)
+
+
+def _choice(*values: str) -> Leaf:
+    return Leaf(str, rule=lambda v: "" if v in values else f"must be one of {', '.join(values)}")
+
+
+def _length(size: int) -> Leaf:
+    return Leaf(
+        str, required=True, rule=lambda v: "" if len(v) == size else f"must have {size} characters"
+    )
+
+
+def _modes(value: list[object]) -> str:
+    known = {mode.name.lower() for mode in EntryMode}
+    wrong = [str(v) for v in value if v not in known]
+    return (
+        f"unknown entry mode {', '.join(wrong)}; known: {', '.join(sorted(known))}"
+        if wrong
+        else ""
+    )
+
+
+_SECONDS = Leaf((int, float), rule=lambda v: "" if v > 0 else "must be above zero")
+_COUNT = Leaf(int, rule=lambda v: "" if v >= 0 else "must not be negative")
+
+SITE_SCHEMA: Schema = {
+    "language": _choice("zh-Hans", "zh-Hant", "en"),
+    "merchant": {"name": _TEXT, "id": _length(15), "header": Leaf(str), "footer": Leaf(str)},
+    "terminal": {"id": _length(8)},
+    "acquirer": {
+        "name": _TEXT,
+        "addresses": Leaf(list, required=True),
+        "server_name": _TEXT,
+        "ca": _TEXT,
+        "certificate": _TEXT,
+        "key": _TEXT,
+    },
+    "keys": {"file": _TEXT},
+    "ports": {"*": Leaf(str)},
+    "policy": {
+        "enabled": Leaf(bool),
+        "per_transaction_minor": _COUNT,
+        "sum_minor": _COUNT,
+        "count": _COUNT,
+        "age_h": _SECONDS,
+        "entry_modes": Leaf(list, rule=_modes),
+        "keyed_allowed": Leaf(bool),
+    },
+    "timing": dict.fromkeys(
+        ("authorise_s", "inquiry_s", "heartbeat_s", "connect_s", "retry_s", "card_s"), _SECONDS
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Waiting times in seconds (payments page, rule 10)."""
+
+    authorise_s: float = 30.0
+    inquiry_s: float = 60.0
+    heartbeat_s: float = 20.0
+    connect_s: float = 8.0
+    retry_s: float = 30.0  # cap of the back-off between attempts
+    card_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A checked site file; see SITE_SCHEMA for the keys' rules."""
+
+    merchant_name: str
+    merchant_id: str
+    terminal_id: str
+    acquirer_name: str
+    addresses: tuple[str, ...]
+    server_name: str
+    ca: str
+    certificate: str
+    key: str
+    key_file: str
+    language: str
+    ports: Mapping[str, str]
+    policy: Mapping[str, Any]
+    timing: Timing
+    header: str = ""
+    footer: str = ""
+
+
+def parse_site(text: str, *, source: str) -> Site:
+    """Read and check a site file.
+
+    Raises:
+        ConfigError: every mistake with file and line.
+    """
+    document = read_toml(text, source=source)
+    complete = {name: {} for name in ("merchant", "terminal", "acquirer", "keys")} | document
+    validate(complete, SITE_SCHEMA, text=text, source=source)
+    merchant, acquirer = complete["merchant"], complete["acquirer"]
+    return Site(
+        merchant_name=merchant["name"],
+        merchant_id=merchant["id"],
+        terminal_id=complete["terminal"]["id"],
+        acquirer_name=acquirer["name"],
+        addresses=tuple(acquirer["addresses"]),
+        server_name=acquirer["server_name"],
+        ca=acquirer["ca"],
+        certificate=acquirer["certificate"],
+        key=acquirer["key"],
+        key_file=complete["keys"]["file"],
+        language=complete.get("language", "zh-Hans"),
+        ports=complete.get("ports", {}),
+        policy=complete.get("policy", {}),
+        timing=Timing(**complete.get("timing", {})),
+        header=merchant.get("header", ""),
+        footer=merchant.get("footer", ""),
+    )

@@ -1,0 +1,185 @@
+"""May this be done now, and may it be done without a line? Pure rules over the journal's standing.
+
+A refusal carries a stable code and what to do; nothing is recorded and nothing leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from posfw.values.card import EntryMode
+from posfw.values.transaction import Intent, Kind, Standing, State, Transaction
+
+__all__ = ["Limits", "OfflinePolicy", "Refusal", "may_begin", "offline_reason"]
+
+
+@dataclass(frozen=True, slots=True)
+class OfflinePolicy:
+    """When the terminal may approve by itself. Off by default (payments page, rule 9)."""
+
+    enabled: bool = False
+    per_transaction_minor: int = 25_000
+    sum_minor: int = 200_000
+    count: int = 500
+    age_h: float = 24.0
+    entry_modes: frozenset[EntryMode] = frozenset({EntryMode.SWIPED, EntryMode.CONTACTLESS})
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one batch and one transaction may hold (payments page, rules 6 and 11)."""
+
+    batch_records: int = 500
+    per_transaction_minor: int = 5_000_000
+    refund_minor: int = 10_000_000
+    keyed_allowed: bool = True
+    batch_age_h: float = 26.0
+    offline: OfflinePolicy = OfflinePolicy()
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why not, and what to do instead."""
+
+    code: str
+    cause: str
+    next_step: str
+
+
+Check = Callable[[Intent, Standing, Limits, Transaction | None, datetime], Refusal | None]
+
+
+def may_begin(
+    intent: Intent,
+    standing: Standing,
+    limits: Limits,
+    *,
+    original: Transaction | None,
+    now: datetime,
+) -> Refusal | None:
+    """Return the first rule that forbids the transaction, or None."""
+    for check in _CHECKS:
+        refusal = check(intent, standing, limits, original, now)
+        if refusal is not None:
+            return refusal
+    return None
+
+
+def offline_reason(
+    intent: Intent, standing: Standing, policy: OfflinePolicy, now: datetime
+) -> str:
+    """Return "" if the transaction may be approved without a line, else why not."""
+    oldest = standing.offline_oldest_at
+    reasons = (
+        (not policy.enabled, "offline selling is off"),
+        (intent.kind is not Kind.SALE, "only sales are taken offline"),
+        (
+            intent.entry_mode not in policy.entry_modes,
+            f"a {intent.entry_mode.name.lower()} card is never taken offline",
+        ),
+        (
+            intent.amount.minor > policy.per_transaction_minor,
+            "the amount is above the offline limit",
+        ),
+        (
+            standing.offline_sum + intent.amount.minor > policy.sum_minor,
+            "the sum of stored sales is used up",
+        ),
+        (standing.offline_count >= policy.count, "the number of stored sales is used up"),
+        (
+            oldest is not None and now - oldest > timedelta(hours=policy.age_h),
+            "the oldest stored sale is too old",
+        ),
+    )
+    return next((reason for forbidden, reason in reasons if forbidden), "")
+
+
+def _state(
+    intent: Intent, standing: Standing, limits: Limits, _: Transaction | None, now: datetime
+) -> Refusal | None:
+    del intent
+    if standing.settling:
+        return Refusal("SET-101", "Settlement is under way.", "Finish it: posfw settle")
+    if not standing.signed_on:
+        return Refusal("SET-102", "The terminal is not signed on.", "Sign on: posfw sign-on")
+    if standing.in_doubt:
+        return Refusal("SAL-101", "Another transaction has not ended.", "Wait until it has ended.")
+    if standing.records >= limits.batch_records:
+        return Refusal("SET-103", "The batch is full.", "Settle: posfw settle")
+    opened = standing.batch_opened_at
+    too_old = opened is not None and now - opened > timedelta(hours=limits.batch_age_h)
+    if too_old and standing.records:
+        return Refusal("SET-104", "Yesterday's batch is not settled.", "Settle: posfw settle")
+    return None
+
+
+def _amount(
+    intent: Intent, _: Standing, limits: Limits, __: Transaction | None, ___: datetime
+) -> Refusal | None:
+    if not intent.amount and intent.kind is not Kind.BALANCE:
+        return Refusal("SAL-201", "The amount is zero.", "Enter an amount.")
+    if intent.amount.minor > limits.per_transaction_minor:
+        return Refusal(
+            "SAL-202", "The amount is above this terminal's limit.", "Ask a supervisor."
+        )
+    return None
+
+
+def _entry(
+    intent: Intent, _: Standing, limits: Limits, __: Transaction | None, ___: datetime
+) -> Refusal | None:
+    if intent.entry_mode is EntryMode.KEYED and intent.original is None:
+        if not limits.keyed_allowed:
+            return Refusal("CRD-110", "Keyed cards are not allowed here.", "Use the card itself.")
+        if not intent.expiry:
+            return Refusal("CRD-111", "A keyed card needs its expiry date.", "Enter it as YYMM.")
+    return None
+
+
+def _original(
+    intent: Intent,
+    standing: Standing,
+    limits: Limits,
+    original: Transaction | None,
+    _: datetime,
+) -> Refusal | None:
+    if not intent.kind.needs_original:
+        return None
+    if original is None:
+        return Refusal("SAL-301", "The original was not found.", "Check the voucher number.")
+    if original.state is not State.APPROVED or original.voided:
+        return Refusal("SAL-302", "The original is not open for this.", "Print it and look.")
+    if intent.kind.undoes_original:
+        return _void(intent, standing, original)
+    return _refund(intent, limits, original)
+
+
+def _void(intent: Intent, standing: Standing, original: Transaction) -> Refusal | None:
+    if original.key.batch != standing.batch:
+        return Refusal("SAL-303", "The original is already settled.", "Make a refund instead.")
+    if original.refunded or intent.amount != original.begun.intent.amount:
+        return Refusal("SAL-304", "A void takes back the whole amount.", "Make a refund instead.")
+    if not original.acknowledged:
+        return Refusal(
+            "SAL-305", "The original has not reached the acquirer.", "Wait for the line."
+        )
+    return None
+
+
+def _refund(intent: Intent, limits: Limits, original: Transaction) -> Refusal | None:
+    if original.begun.intent.amount < original.refunded + intent.amount:
+        return Refusal("SAL-306", "More than the original would be refunded.", "Check the amount.")
+    if intent.amount.minor > limits.refund_minor:
+        return Refusal(
+            "SAL-307", "The refund is above this terminal's limit.", "Call the acquirer."
+        )
+    if not original.acknowledged:
+        return Refusal(
+            "SAL-305", "The original has not reached the acquirer.", "Wait for the line."
+        )
+    return None
+
+
+_CHECKS: tuple[Check, ...] = (_state, _amount, _entry, _original)
