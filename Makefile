@@ -1,8 +1,9 @@
 # The first two commands are `make run` and `make test`; everything else builds on them.
 PY := .venv/bin/python
 SEED ?= 1
+SEEDS ?= 1 2 3
 
-.PHONY: help run test check format lint types imports docs bench pins env env-dev clean
+.PHONY: oracle day-check cuts help run test check format lint types imports docs bench pins env env-dev clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -38,6 +39,19 @@ imports: env-dev
 
 docs: env-dev
 	@$(PY) scripts/check-docs.py
+
+oracle: .venv-oracle/ready  ## the second COSE implementation, in an environment of its own
+
+.venv-oracle/ready: requirements/oracle.txt | env-dev
+	@$(PY) -m venv .venv-oracle
+	@.venv-oracle/bin/python -m pip install --quiet --require-hashes -r requirements/oracle.txt
+	@touch $@
+
+day-check: env-dev  ## the business day must balance for several seeds
+	@mkdir -p out; for seed in $(SEEDS); do .venv/bin/posfw day --seed $$seed --out out/day-$$seed --json >out/day-$$seed.json || exit 1; echo "seed $$seed balanced"; done
+
+cuts: env-dev  ## power cuts at every write and outside effect: CUTS=n SEED=s
+	@$(PY) -m tests.power.cuts
 
 bench: env-dev  ## every performance claim as a ratio measured in this run
 	@$(PY) -m bench

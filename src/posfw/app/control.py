@@ -1,0 +1,91 @@
+"""The control socket: the cashier's keys for a cash register, the command line and tests.
+
+A unix socket with one JSON object a line. Request `{"do": verb, ...}`; answers are any number of
+`{"progress": {...}}` and then one `{"result": {...}}` or `{"error": {...}}`. The file is readable
+by the terminal's user only. A client that goes away never ends a transaction: it runs on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import anyio
+from anyio.abc import SocketStream, TaskGroup
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+from posfw.values.errors import CodecError, PosfwError
+
+__all__ = ["Handler", "Progress", "error_body", "serve"]
+
+MAX_LINE_BYTES = 16_384
+Progress = Callable[[Mapping[str, Any]], None]
+Handler = Callable[[str, Mapping[str, Any], Progress], Awaitable[Mapping[str, Any]]]
+
+
+async def serve(path: Path, handler: Handler, group: TaskGroup) -> None:
+    """Serve until cancelled; handlers run in `group`, so a client's end does not cancel them."""
+    path.unlink(missing_ok=True)
+    listener = await anyio.create_unix_listener(path, mode=0o600)
+    try:
+        async with listener:
+            await listener.serve(lambda stream: _client(stream, handler, group))
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(path)  # noqa: PTH108 - no await may stand in the way of the clean-up
+
+
+async def _client(stream: SocketStream, handler: Handler, group: TaskGroup) -> None:
+    async with stream:
+        lines = BufferedByteReceiveStream(stream)
+        with suppress(anyio.EndOfStream, anyio.BrokenResourceError, anyio.IncompleteRead):
+            while True:
+                line = await lines.receive_until(b"\n", MAX_LINE_BYTES)
+                await _request(line, stream, handler, group)
+
+
+async def _request(line: bytes, stream: SocketStream, handler: Handler, group: TaskGroup) -> None:
+    sender, receiver = anyio.create_memory_object_stream[Mapping[str, Any]](64)
+
+    def progress(body: Mapping[str, Any]) -> None:
+        with suppress(anyio.WouldBlock, anyio.BrokenResourceError):
+            sender.send_nowait({"progress": body})
+
+    async def work() -> None:
+        with sender:
+            body = await _outcome(line, handler, progress)
+            with suppress(anyio.BrokenResourceError):
+                await sender.send(body)
+
+    group.start_soon(work)
+    with receiver:
+        async for body in receiver:
+            text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+            await stream.send(text.encode() + b"\n")
+
+
+async def _outcome(line: bytes, handler: Handler, progress: Progress) -> Mapping[str, Any]:
+    try:
+        try:
+            request = json.loads(line)
+            verb = request.pop("do")
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            raise CodecError("The request is not a JSON object with a verb.") from error
+        return {"result": await handler(str(verb), request, progress)}
+    except PosfwError as error:
+        return {"error": error_body(error)}
+
+
+def error_body(error: PosfwError) -> dict[str, Any]:
+    """Return an error as the control protocol and `--json` show it."""
+    return {
+        "code": error.stable_code,
+        "cause": error.cause,
+        "effect": error.effect_text,
+        "next_step": error.next_step_text,
+        "exit": type(error).exit_code,
+    }

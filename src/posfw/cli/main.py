@@ -1,0 +1,102 @@
+"""The command `posfw`: groups are loaded when called, errors become exit codes and plain words."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from typing import Any, Final
+
+import click
+
+from posfw import __version__
+from posfw.values.errors import PosfwError
+
+__all__ = ["main", "posfw"]
+
+# Command -> (module, attribute, help). Help stands here so that `posfw --help` imports nothing.
+COMMANDS: Final = {
+    "day": ("posfw.cli.day", "day", "A whole business day against the simulators. 模拟营业日"),
+    "run": ("posfw.cli.run", "run", "Run the terminal. 运行终端"),
+    "sim": ("posfw.cli.sim", "sim", "Drive the simulated reader, printer, line and bank. 模拟器"),
+    "status": ("posfw.cli.cashier", "status", "How the running terminal stands. 状态"),
+    "sign-on": ("posfw.cli.cashier", "sign_on", "Sign on at the acquirer. 签到"),
+    "sale": ("posfw.cli.cashier", "sale", "Take a payment. 消费"),
+    "void": ("posfw.cli.cashier", "void", "Take a whole sale back the same day. 消费撤销"),
+    "refund": ("posfw.cli.cashier", "refund", "Give money back, partly or wholly. 退货"),
+    "settle": ("posfw.cli.cashier", "settle", "Settle the batch. 结算"),
+    "reprint": ("posfw.cli.cashier", "reprint", "Print a past receipt again. 重打印"),
+    "prints": ("posfw.cli.cashier", "prints", "Decide about receipts whose printing was cut."),
+    "board": ("posfw.cli.board", "board", "Board profiles: list, show, check. 机型"),
+    "journal": ("posfw.cli.journal", "journal", "Look into the journal and verify it. 流水"),
+    "doctor": ("posfw.cli.doctor", "doctor", "What is missing here and how to mend it. 检查"),
+}
+
+
+class Lazy(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of a working day."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table of commands without importing them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
+
+
+@click.command(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="posfw")
+def posfw() -> None:
+    """The open application of a card payment terminal. 开放的银行卡收款终端程序。
+
+    A newcomer starts with `posfw day`. Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 refused
+    by state, 5 device or host unreachable, 6 journal does not verify, 7 already running,
+    78 configuration.
+    """
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code; errors of the product are told in words."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        result: Any = posfw.main(arguments, prog_name="posfw", standalone_mode=False)
+    except PosfwError as error:
+        _tell(error, as_json="--json" in arguments)
+        return type(error).exit_code
+    except click.exceptions.Abort:
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    return result if isinstance(result, int) else 0
+
+
+def _tell(error: PosfwError, *, as_json: bool) -> None:
+    if as_json:
+        body = {
+            "schema": "posfw.error",
+            "schema_version": 1,
+            "code": error.stable_code,
+            "cause": error.cause,
+            "effect": error.effect_text,
+            "next_step": error.next_step_text,
+        }
+        click.echo(json.dumps(body, ensure_ascii=False))
+    for line in (error.cause, error.effect_text, error.next_step_text):
+        click.echo(line, err=True)
+    click.echo(f"({error.stable_code})", err=True)

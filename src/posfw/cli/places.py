@@ -1,0 +1,65 @@
+"""Where things lie: state folder, boards, site file. Looked up in one place for every command."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+import posfw
+from posfw.board.profile import BoardProfile, parse
+from posfw.values.errors import ConfigError
+
+__all__ = ["board_folders", "default_state", "load_board", "state_option"]
+
+
+def default_state() -> Path:
+    """Return the state folder: $POSFW_STATE, $STATE_DIRECTORY (systemd), or the user's own."""
+    for name in ("POSFW_STATE", "STATE_DIRECTORY"):
+        if os.environ.get(name):
+            return Path(os.environ[name])
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(base) / "posfw"
+
+
+def state_option(function: Any) -> Any:  # a click decorator: click's own types are as loose
+    """Add `--state DIR` to a command."""
+    return click.option(
+        "--state",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=default_state,
+        help="Folder of the terminal's state.  终端数据目录",
+    )(function)
+
+
+def board_folders() -> list[Path]:
+    """Return existing folders with board profiles, the strongest first."""
+    package = Path(posfw.__file__).parent
+    named = os.environ.get("POSFW_BOARDS")
+    candidates = [
+        *([Path(named)] if named else []),
+        Path("/etc/posfw/boards"),
+        package / "_boards",
+        package.parents[1] / "boards",
+    ]
+    return [folder for folder in candidates if folder.is_dir()]
+
+
+def load_board(name: str) -> BoardProfile:
+    """Load a profile by id, or from a folder.
+
+    Raises:
+        ConfigError: unknown or wrong.
+    """
+    folders = [Path(name)] if "/" in name else [folder / name for folder in board_folders()]
+    for folder in folders:
+        file = folder / "board.toml"
+        if file.is_file():
+            text = file.read_text(encoding="utf-8")
+            return parse(text, source=str(file), board_id=folder.resolve().name)
+    known = sorted({p.parent.name for f in board_folders() for p in f.glob("*/board.toml")})
+    raise ConfigError(
+        f"There is no board {name!r}; known are: {', '.join(known)}.", code="CFG-003"
+    )
