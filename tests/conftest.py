@@ -1,0 +1,18 @@
+"""What every test gets: a blocked event loop fails it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from blockbuster import BlockBuster, blockbuster_ctx
+
+
+@pytest.fixture(autouse=True)
+def blocked_loop_fails(request: pytest.FixtureRequest) -> Iterator[BlockBuster | None]:
+    """Fail tests whose coroutines call something that blocks; `may_block` names the exceptions."""
+    if request.node.get_closest_marker("may_block"):
+        yield None
+        return
+    with blockbuster_ctx("posfw", excluded_modules=["posfw.sim"]) as watch:
+        yield watch

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from posfw.sale.limits import Limits, OfflinePolicy, may_begin, offline_reason
+from posfw.values.card import EntryMode
+from posfw.values.identity import Key
+from posfw.values.money import Money
+from posfw.values.transaction import Begun, Intent, Kind, Standing, State, Transaction
+
+NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+SALE = Intent(
+    kind=Kind.SALE,
+    amount=Money(1250),
+    entry_mode=EntryMode.SWIPED,
+    card_masked="621234******1232",
+    card_token=b"t" * 16,
+    operator="01",
+    at=NOW,
+)
+STANDING = Standing(batch=3, next_stan=9, signed_on=True)
+ORIGINAL = Transaction(Begun(Key("12345678", 3, 7), 1, SALE), State.APPROVED)
+REFUND = replace(SALE, kind=Kind.REFUND, original=ORIGINAL.key)
+VOID = replace(SALE, kind=Kind.VOID, original=ORIGINAL.key)
+POLICY = OfflinePolicy(enabled=True, per_transaction_minor=5000, sum_minor=9000, count=3)
+
+
+def refused(
+    intent: Intent, standing: Standing = STANDING, original: Transaction | None = None
+) -> str:
+    refusal = may_begin(intent, standing, Limits(), original=original, now=NOW)
+    return refusal.code if refusal else ""
+
+
+@pytest.mark.parametrize(
+    ("standing", "code"),
+    [
+        (STANDING, ""),
+        (replace(STANDING, settling=True), "SET-101"),
+        (replace(STANDING, signed_on=False), "SET-102"),
+        (replace(STANDING, in_doubt=1), "SAL-101"),
+        (replace(STANDING, records=500), "SET-103"),
+        (replace(STANDING, records=1, batch_opened_at=NOW - timedelta(hours=27)), "SET-104"),
+        (replace(STANDING, records=0, batch_opened_at=NOW - timedelta(hours=27)), ""),
+    ],
+)
+def test_standing_decides_whether_to_begin(standing: Standing, code: str) -> None:
+    assert refused(SALE, standing) == code
+
+
+def test_zero_and_too_large_amounts_are_refused() -> None:
+    assert refused(replace(SALE, amount=Money(0))) == "SAL-201"
+    assert refused(replace(SALE, amount=Money(5_000_001))) == "SAL-202"
+
+
+def test_a_keyed_card_needs_its_expiry() -> None:
+    assert refused(replace(SALE, entry_mode=EntryMode.KEYED)) == "CRD-111"
+    assert refused(replace(SALE, entry_mode=EntryMode.KEYED, expiry="2812")) == ""
+
+
+@pytest.mark.parametrize(
+    ("intent", "original", "code"),
+    [
+        (VOID, None, "SAL-301"),
+        (VOID, ORIGINAL, ""),
+        (VOID, replace(ORIGINAL, voided=True), "SAL-302"),
+        (VOID, replace(ORIGINAL, state=State.DECLINED), "SAL-302"),
+        (VOID, replace(ORIGINAL, refunded=Money(1)), "SAL-304"),
+        (VOID, replace(ORIGINAL, acknowledged=False), "SAL-305"),
+        (REFUND, ORIGINAL, ""),
+        (REFUND, replace(ORIGINAL, refunded=Money(1)), "SAL-306"),
+        (replace(REFUND, amount=Money(1251)), ORIGINAL, "SAL-306"),
+        (replace(REFUND, amount=Money(1000)), replace(ORIGINAL, refunded=Money(250)), ""),
+        (REFUND, replace(ORIGINAL, acknowledged=False), "SAL-305"),
+    ],
+)
+def test_originals_limit_what_refers_to_them(
+    intent: Intent, original: Transaction | None, code: str
+) -> None:
+    assert refused(intent, original=original) == code
+
+
+def test_a_settled_sale_cannot_be_voided() -> None:
+    assert refused(VOID, replace(STANDING, batch=4), ORIGINAL) == "SAL-303"
+
+
+def test_offline_is_off_by_default() -> None:
+    assert offline_reason(SALE, STANDING, OfflinePolicy(), NOW) == "offline selling is off"
+
+
+@pytest.mark.parametrize(
+    ("intent", "standing", "allowed"),
+    [
+        (SALE, STANDING, True),
+        (replace(SALE, entry_mode=EntryMode.KEYED), STANDING, False),
+        (replace(SALE, entry_mode=EntryMode.FALLBACK), STANDING, False),
+        (REFUND, STANDING, False),
+        (replace(SALE, amount=Money(5001)), STANDING, False),
+        (SALE, replace(STANDING, offline_sum=7751), False),
+        (SALE, replace(STANDING, offline_sum=7750), True),
+        (SALE, replace(STANDING, offline_count=3), False),
+        (SALE, replace(STANDING, offline_oldest_at=NOW - timedelta(hours=25)), False),
+    ],
+)
+def test_offline_policy_limits_each_quantity(
+    intent: Intent, standing: Standing, allowed: bool
+) -> None:
+    assert (offline_reason(intent, standing, POLICY, NOW) == "") is allowed

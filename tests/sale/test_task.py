@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+import anyio
+import pytest
+
+from posfw.sale.limits import Limits, OfflinePolicy, Refusal
+from posfw.sale.task import Sales
+from posfw.values.card import CardNumber, CardRead, EntryMode
+from posfw.values.identity import Key
+from posfw.values.money import Money
+from posfw.values.outcome import Answer, Approved, NotFound, Outcome, Unknown, Unreachable
+from posfw.values.transaction import (
+    Begun,
+    Conclusion,
+    Ending,
+    Intent,
+    Kind,
+    Standing,
+    State,
+    Transaction,
+)
+
+NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+CARD = CardRead(CardNumber("6212345678901232"), EntryMode.SWIPED, "2812", "101")
+INTENT = Intent(
+    kind=Kind.SALE,
+    amount=Money(1250),
+    entry_mode=EntryMode.SWIPED,
+    card_masked="621234******1232",
+    card_token=b"t" * 16,
+    operator="01",
+    at=NOW,
+)
+
+
+class FixedClock:
+    def monotonic(self) -> float:
+        return 0.0
+
+    def now(self) -> datetime:
+        return NOW
+
+
+@dataclass
+class FakeJournal:
+    log: list[str] = field(default_factory=list)
+    doubtful: list[Transaction] = field(default_factory=list)
+    standing_value: Standing = field(default=Standing(batch=1, next_stan=1, signed_on=True))
+
+    async def begin(self, intent: Intent) -> Begun:
+        self.log.append("begin")
+        return Begun(Key("12345678", 1, 1), 1, intent)
+
+    async def conclude(self, conclusion: Conclusion) -> None:
+        self.log.append(f"conclude {conclusion.ending.value}")
+
+    async def transaction(self, key: Key) -> Transaction | None:
+        del key
+        return None
+
+    async def in_doubt(self) -> Sequence[Transaction]:
+        return self.doubtful
+
+    async def standing(self) -> Standing:
+        return self.standing_value
+
+
+@dataclass
+class FakeAcquirer:
+    log: list[str]
+    outcome: Outcome = field(default_factory=lambda: Approved(Answer("00")))
+    inquiry: Outcome = field(default_factory=NotFound)
+    inquiry_hangs: bool = False
+
+    async def authorise(self, begun: Begun, card: CardRead | None) -> Outcome:
+        self.log.append("authorise")
+        return self.outcome
+
+    async def inquire(self, key: Key) -> Outcome:
+        self.log.append("inquire")
+        if self.inquiry_hangs:
+            await anyio.sleep_forever()
+        return self.inquiry
+
+    def seal(self, begun: Begun, card: CardRead) -> bytes:
+        self.log.append("seal")
+        return b"sealed"
+
+    async def call(self, message: str, fields: Mapping[str, object]) -> Mapping[str, object]:
+        raise AssertionError("a sale calls no management message")
+
+    @property
+    def online(self) -> bool:
+        return True
+
+
+def sales(journal: FakeJournal, acquirer: FakeAcquirer, *, offline: bool = False) -> Sales:
+    return Sales(
+        journal=journal,
+        acquirer=acquirer,
+        clock=FixedClock(),
+        limits=Limits(offline=OfflinePolicy(enabled=offline)),
+        inquiry_timeout_s=0.01,
+        lock=anyio.Lock(),
+    )
+
+
+async def test_online_sale_is_two_commits_around_one_round_trip() -> None:
+    journal = FakeJournal()
+    ending = await sales(journal, FakeAcquirer(journal.log)).run(INTENT, CARD)
+    assert isinstance(ending, Conclusion)
+    assert journal.log == ["begin", "authorise", "conclude approved"]
+
+
+async def test_refused_sale_writes_and_sends_nothing() -> None:
+    journal = FakeJournal(standing_value=Standing(batch=1, next_stan=1, signed_on=False))
+    ending = await sales(journal, FakeAcquirer(journal.log)).run(INTENT, CARD)
+    assert isinstance(ending, Refusal)
+    assert journal.log == []
+
+
+async def test_offline_sale_seals_before_commit_two() -> None:
+    journal = FakeJournal()
+    acquirer = FakeAcquirer(journal.log, outcome=Unreachable("down"))
+    await sales(journal, acquirer, offline=True).run(INTENT, CARD)
+    assert journal.log == ["begin", "authorise", "seal", "conclude approved_offline"]
+
+
+async def test_an_inquiry_that_hangs_ends_in_a_reversal() -> None:
+    journal = FakeJournal()
+    acquirer = FakeAcquirer(journal.log, outcome=Unknown("time-out"), inquiry_hangs=True)
+    ending = await sales(journal, acquirer).run(INTENT, CARD)
+    assert isinstance(ending, Conclusion)
+    assert ending.ending is Ending.UNKNOWN
+    assert len(ending.owed) == 1
+
+
+async def test_recovery_concludes_every_doubt_before_selling() -> None:
+    journal = FakeJournal()
+    journal.doubtful = [
+        Transaction(Begun(Key("12345678", 1, stan), stan, INTENT), State.BEGUN) for stan in (4, 5)
+    ]
+    assert await sales(journal, FakeAcquirer(journal.log)).recover() == 2
+    assert journal.log == ["conclude unknown", "conclude unknown"]
+
+
+async def test_two_key_presses_run_one_after_the_other() -> None:
+    journal = FakeJournal()
+    service = sales(journal, FakeAcquirer(journal.log))
+    async with anyio.create_task_group() as group:
+        group.start_soon(service.run, INTENT, CARD)
+        group.start_soon(service.run, replace(INTENT, amount=Money(1)), CARD)
+    assert journal.log == ["begin", "authorise", "conclude approved"] * 2
+
+
+async def test_watcher_sees_effects_in_order() -> None:
+    journal = FakeJournal()
+    seen: list[str] = []
+    await sales(journal, FakeAcquirer(journal.log)).run(
+        INTENT, CARD, lambda effect: seen.append(type(effect).__name__)
+    )
+    assert seen == ["Record", "Authorise", "Conclude"]
+
+
+@pytest.mark.parametrize("text", ["6212345678901232", "5678901"])
+async def test_card_number_is_in_no_repr_of_a_sale(text: str) -> None:
+    assert text not in f"{CARD!r} {INTENT!r}"
