@@ -8,14 +8,13 @@ by the terminal's user only. A client that goes away never ends a transaction: i
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import anyio
-from anyio.abc import SocketStream, TaskGroup
+from anyio.abc import SocketStream, TaskGroup, TaskStatus
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from posfw.values.errors import CodecError, PosfwError
@@ -27,22 +26,34 @@ Progress = Callable[[Mapping[str, Any]], None]
 Handler = Callable[[str, Mapping[str, Any], Progress], Awaitable[Mapping[str, Any]]]
 
 
-async def serve(path: Path, handler: Handler, group: TaskGroup) -> None:
+async def serve(
+    path: Path,
+    handler: Handler,
+    group: TaskGroup,
+    *,
+    task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
+) -> None:
     """Serve until cancelled; handlers run in `group`, so a client's end does not cancel them."""
-    path.unlink(missing_ok=True)
+    await anyio.Path(path).unlink(missing_ok=True)
     listener = await anyio.create_unix_listener(path, mode=0o600)
     try:
         async with listener:
+            task_status.started()
             await listener.serve(lambda stream: _client(stream, handler, group))
     finally:
-        with suppress(FileNotFoundError):
-            os.unlink(path)  # noqa: PTH108 - no await may stand in the way of the clean-up
+        with anyio.CancelScope(shield=True):
+            await anyio.Path(path).unlink(missing_ok=True)
 
 
 async def _client(stream: SocketStream, handler: Handler, group: TaskGroup) -> None:
     async with stream:
         lines = BufferedByteReceiveStream(stream)
-        with suppress(anyio.EndOfStream, anyio.BrokenResourceError, anyio.IncompleteRead):
+        with suppress(
+            anyio.EndOfStream,
+            anyio.BrokenResourceError,
+            anyio.IncompleteRead,
+            anyio.DelimiterNotFound,
+        ):
             while True:
                 line = await lines.receive_until(b"\n", MAX_LINE_BYTES)
                 await _request(line, stream, handler, group)
