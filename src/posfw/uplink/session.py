@@ -42,7 +42,6 @@ ANSWER: Final = 1
 CARD: Final = 2
 
 _NUMBER, _ENTRY, _EXPIRY, _SERVICE, _TRACK2, _EMV, _SEQUENCE, _OFFLINE = range(8)
-_NONCE_BYTES: Final = 12
 _KEY_ID_BYTES: Final = 8
 _KID_BYTES: Final = 12
 

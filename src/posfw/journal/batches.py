@@ -1,0 +1,80 @@
+"""Batches: opened by the one before, frozen for settlement, closed once, never emptied."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from posfw.codec import cbor
+from posfw.journal import jobs
+from posfw.journal.rows import TXN_COLUMNS, transaction_of
+from posfw.journal.sales import open_batch
+from posfw.journal.sql import Sql, append_entry
+from posfw.values.document import Copy, DocumentKind, DocumentRef
+from posfw.values.errors import RefusedError
+from posfw.values.identity import following
+from posfw.values.transaction import Transaction
+
+__all__ = ["close", "closed", "freeze", "transactions"]
+
+
+def transactions(sql: Sql, terminal: str, batch: int | None) -> list[Transaction]:
+    """Return the transactions of a batch, in STAN order."""
+    number = open_batch(sql)[0] if batch is None else batch
+    rows = sql(f"SELECT {TXN_COLUMNS} FROM txn WHERE batch = ? ORDER BY ksn", (number,))  # noqa: S608 - constant columns
+    return [transaction_of(terminal, row) for row in rows]
+
+
+def freeze(sql: Sql, at: datetime) -> int:
+    """Refuse new transactions until the batch is closed; a second freeze changes nothing."""
+    number, frozen, _ = open_batch(sql)
+    if not frozen:
+        sql("UPDATE batch SET frozen = 1 WHERE number = ?", (number,))
+        append_entry(sql, "settlement", "frozen", at, {"batch": number})
+    return number
+
+
+def close(sql: Sql, batch: int, result: Mapping[str, object], at: datetime) -> int:
+    """Close the open batch, queue its slip and open the next.
+
+    Raises:
+        RefusedError: it is not the open batch, or something of it is still in doubt.
+    """
+    if open_batch(sql)[0] != batch:
+        raise RefusedError(f"Batch {batch} is not open.", code="SET-110")
+    if sql("SELECT 1 FROM txn WHERE batch = ? AND state IN ('begun', 'reversing')", (batch,)):
+        raise RefusedError(
+            f"Batch {batch} has transactions in doubt.",
+            code="SET-111",
+            next_step="Wait until the line is up and reversals have been sent.",
+        )
+    data = cbor.encode(dict(result))
+    sql(
+        "UPDATE batch SET closed_at = ?, result = ? WHERE number = ?",
+        (at.isoformat(), data, batch),
+    )
+    (sequence,) = sql("SELECT max(sequence) FROM batch")[0]
+    following_number = following(batch)
+    sql(
+        "INSERT INTO batch (number, sequence, opened_at) VALUES (?, ?, ?)",
+        (following_number, sequence + 1, at.isoformat()),
+    )
+    jobs.insert(
+        sql, DocumentRef(DocumentKind.SETTLEMENT, str(batch)), Copy.SINGLE, duplicate=False
+    )
+    append_entry(sql, "settlement", "closed", at, {"batch": batch, "result": data})
+    return following_number
+
+
+def closed(sql: Sql, limit: int) -> list[dict[str, Any]]:
+    """Return closed batches with their settlements, newest first."""
+    rows = sql(
+        "SELECT number, opened_at, closed_at, result FROM batch WHERE closed_at IS NOT NULL"
+        " ORDER BY sequence DESC LIMIT ?",
+        (limit,),
+    )
+    return [
+        {"batch": number, "opened_at": opened, "closed_at": at, **cbor.decode(bytes(result))}
+        for number, opened, at, result in rows
+    ]

@@ -1,0 +1,89 @@
+"""The print queue as rows: what waits, what is half printed, what nobody knows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from posfw.journal.rows import job_of
+from posfw.journal.sql import Sql, append_entry
+from posfw.values.document import Copy, DocumentKind, DocumentRef, Job, JobState
+from posfw.values.errors import MisuseError
+
+__all__ = ["after_restart", "enqueue", "in_state", "insert", "mark", "next_job"]
+
+_COLUMNS = "number, kind, subject, copy, duplicate, state, band, reason"
+RANK = {kind: rank for rank, kind in enumerate(DocumentKind)}
+MAX_WAITING = 1_000
+
+
+def insert(sql: Sql, ref: DocumentRef, copy: Copy, *, duplicate: bool) -> int:
+    """Queue one copy and return its number."""
+    sql(
+        "INSERT INTO job (rank, kind, subject, copy, duplicate, state)"
+        " VALUES (?, ?, ?, ?, ?, 'queued')",
+        (RANK[ref.kind], ref.kind.value, ref.subject, copy.value, int(duplicate)),
+    )
+    return int(sql("SELECT last_insert_rowid()")[0][0])
+
+
+def enqueue(sql: Sql, ref: DocumentRef, copy: Copy, at: datetime, *, duplicate: bool) -> Job:
+    """Queue a copy on request; a copy that was ever queued before is a duplicate."""
+    before = sql(
+        "SELECT 1 FROM job WHERE kind = ? AND subject = ? AND copy = ? LIMIT 1",
+        (ref.kind.value, ref.subject, copy.value),
+    )
+    number = insert(sql, ref, copy, duplicate=duplicate or bool(before))
+    append_entry(sql, "print", "asked", at, {"job": number, "subject": ref.subject})
+    return _job(sql, number)
+
+
+def next_job(sql: Sql) -> Job | None:
+    """Return the half printed job, else the most urgent, else the oldest."""
+    rows = sql(
+        f"SELECT {_COLUMNS} FROM job WHERE state IN ('printing', 'paused', 'queued')"  # noqa: S608 - constant columns
+        " ORDER BY state = 'queued', rank, number LIMIT 1"
+    )
+    return job_of(rows[0]) if rows else None
+
+
+def mark(sql: Sql, job: Job, state: JobState, band: int, reason: str, at: datetime) -> None:
+    """Move a job on; only the ends and the doubts of a job are entries of the chain.
+
+    Raises:
+        MisuseError: the job has already ended.
+    """
+    current = _job(sql, job.number)
+    if current.state in (JobState.DONE, JobState.VOID):
+        raise MisuseError(f"Job {job.number} has ended as {current.state.value}.")
+    sql(
+        "UPDATE job SET state = ?, band = ?, reason = ? WHERE number = ?",
+        (state.value, band, reason, job.number),
+    )
+    if state in (JobState.DONE, JobState.VOID, JobState.UNKNOWN):
+        body = {"job": job.number, "state": state.value, "reason": reason}
+        append_entry(sql, "print", state.value, at, body)
+
+
+def in_state(sql: Sql, state: JobState) -> list[Job]:
+    """Return the jobs in a state, oldest first."""
+    rows = sql(
+        f"SELECT {_COLUMNS} FROM job WHERE state = ? ORDER BY number LIMIT ?",  # noqa: S608 - constant columns
+        (state.value, MAX_WAITING),
+    )
+    return [job_of(row) for row in rows]
+
+
+def after_restart(sql: Sql, at: datetime) -> int:
+    """Make every job that was being printed unknown: paper may hold all, some or none of it."""
+    unknown = in_state(sql, JobState.PRINTING) + in_state(sql, JobState.PAUSED)
+    begun = [job for job in unknown if job.state is JobState.PRINTING or job.band > 0]
+    for job in begun:
+        mark(sql, job, JobState.UNKNOWN, job.band, "PRN-301", at)
+    return len(begun)
+
+
+def _job(sql: Sql, number: int) -> Job:
+    rows = sql(f"SELECT {_COLUMNS} FROM job WHERE number = ?", (number,))  # noqa: S608 - constant columns
+    if not rows:
+        raise MisuseError(f"There is no print job {number}.")
+    return job_of(rows[0])

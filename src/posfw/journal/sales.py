@@ -1,0 +1,210 @@
+"""Commits 1 and 2 and what is read of transactions; each function is one SQL transaction."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from posfw.crypto.dukpt import next_counter
+from posfw.journal import jobs
+from posfw.journal.rows import TXN_COLUMNS, answer_bytes, intent_bytes, transaction_of
+from posfw.journal.sql import Sql, append_entry, one
+from posfw.values.document import Copy, DocumentKind, DocumentRef
+from posfw.values.errors import MisuseError, RefusedError
+from posfw.values.identity import Key, following
+from posfw.values.transaction import (
+    Begun,
+    Conclusion,
+    Ending,
+    Intent,
+    Kind,
+    OwedKind,
+    Standing,
+    State,
+    Transaction,
+)
+
+__all__ = ["begin", "conclude", "in_doubt", "open_batch", "reserve", "standing", "transaction"]
+
+RANK = {kind: rank for rank, kind in enumerate(OwedKind)}
+
+
+def open_batch(sql: Sql) -> tuple[int, bool, str]:
+    """Return number, frozen and opening time of the open batch."""
+    number, frozen, opened_at = one(
+        sql("SELECT number, frozen, opened_at FROM batch WHERE closed_at IS NULL")
+    )
+    return number, bool(frozen), opened_at
+
+
+def reserve(sql: Sql, count: int) -> int:
+    """Reserve `count` DUKPT counters and return the first."""
+    (last,) = one(sql("SELECT value FROM counter WHERE name = 'ksn'"))
+    first = value = next_counter(last)
+    for _ in range(count - 1):
+        value = next_counter(value)
+    sql("UPDATE counter SET value = ? WHERE name = 'ksn'", (value,))
+    return first
+
+
+def begin(sql: Sql, terminal: str, intent: Intent) -> Begun:
+    """Commit 1.
+
+    Raises:
+        RefusedError: the batch is frozen for settlement.
+    """
+    batch, frozen, _ = open_batch(sql)
+    if frozen:
+        raise RefusedError("Settlement is under way.", code="SET-101", next_step="posfw settle")
+    (stan,) = one(sql("SELECT value FROM counter WHERE name = 'stan'"))
+    while sql("SELECT 1 FROM txn WHERE batch = ? AND stan = ?", (batch, stan)):
+        stan = following(stan)
+    sql("UPDATE counter SET value = ? WHERE name = 'stan'", (following(stan),))
+    ksn = reserve(sql, 1)
+    data = intent_bytes(intent)
+    sql(
+        "INSERT INTO txn (batch, stan, state, ksn, kind, amount, intent)"
+        " VALUES (?, ?, 'begun', ?, ?, ?, ?)",
+        (batch, stan, ksn, intent.kind.value, intent.amount.minor, data),
+    )
+    body = {"intent": data, "ksn": ksn}
+    append_entry(
+        sql, "money", "begun", intent.at, body, operator=intent.operator, key=(batch, stan)
+    )
+    return Begun(Key(terminal, batch, stan), ksn, intent)
+
+
+def conclude(sql: Sql, conclusion: Conclusion) -> None:
+    """Commit 2.
+
+    Raises:
+        MisuseError: unknown key, or already concluded.
+    """
+    key, ending = conclusion.key, conclusion.ending
+    rows = sql(
+        "SELECT state, kind, amount, intent FROM txn WHERE batch = ? AND stan = ?",
+        (key.batch, key.stan),
+    )
+    if not rows or rows[0][0] != State.BEGUN.value:
+        raise MisuseError(f"{key} is not open for a conclusion.")
+    _, kind, amount, _ = rows[0]
+    answer = answer_bytes(conclusion.answer) if conclusion.answer else None
+    sql(
+        "UPDATE txn SET state = ?, offline = ?, answer = ?, concluded_at = ?, open_owed = ?,"
+        " reason = ? WHERE batch = ? AND stan = ?",
+        (
+            ending.state.value,
+            int(ending is Ending.APPROVED_OFFLINE),
+            answer,
+            conclusion.at.isoformat(),
+            len(conclusion.owed),
+            conclusion.reason,
+            key.batch,
+            key.stan,
+        ),
+    )
+    _owe(sql, conclusion, amount)
+    if ending.state is State.APPROVED:
+        _touch_original(sql, key, Kind(kind), amount)
+        _queue_receipts(sql, conclusion)
+    body: dict[str, object] = {
+        "ending": ending.value,
+        "owed": [owed.kind.value for owed in conclusion.owed],
+    }
+    optional = {"answer": answer, "reason": conclusion.reason or None}
+    body |= {name: value for name, value in optional.items() if value is not None}
+    append_entry(sql, "money", "concluded", conclusion.at, body, key=(key.batch, key.stan))
+
+
+def _owe(sql: Sql, conclusion: Conclusion, amount: int) -> None:
+    for owed in conclusion.owed:
+        sql(
+            "INSERT INTO owed (rank, kind, batch, stan, reason, sealed, body, amount, since)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                RANK[owed.kind],
+                owed.kind.value,
+                owed.key.batch,
+                owed.key.stan,
+                owed.reason,
+                owed.sealed,
+                owed.body,
+                amount,
+                conclusion.at.isoformat(),
+            ),
+        )
+
+
+def _touch_original(sql: Sql, key: Key, kind: Kind, amount: int) -> None:
+    if not (kind.undoes_original or kind in (Kind.REFUND, Kind.QR_REFUND)):
+        return
+    row = one(
+        sql(f"SELECT {TXN_COLUMNS} FROM txn WHERE batch = ? AND stan = ?", (key.batch, key.stan))  # noqa: S608 - constant columns
+    )
+    original = transaction_of(key.terminal, row).begun.intent.original
+    if original is None:
+        raise MisuseError(f"{key} names no original.")
+    change = "voided = 1" if kind.undoes_original else "refunded = refunded + ?"
+    values = () if kind.undoes_original else (amount,)
+    sql(
+        f"UPDATE txn SET {change} WHERE batch = ? AND stan = ?",  # noqa: S608 - one of two constants
+        (*values, original.batch, original.stan),
+    )
+
+
+def _queue_receipts(sql: Sql, conclusion: Conclusion) -> None:
+    ref = DocumentRef(DocumentKind.RECEIPT, str(conclusion.key))
+    for copy in (Copy.MERCHANT, Copy.CARDHOLDER)[: conclusion.copies]:
+        jobs.insert(sql, ref, copy, duplicate=False)
+
+
+def transaction(sql: Sql, key: Key) -> Transaction | None:
+    """Return one transaction."""
+    rows = sql(
+        f"SELECT {TXN_COLUMNS} FROM txn WHERE batch = ? AND stan = ?",  # noqa: S608 - constant columns
+        (key.batch, key.stan),
+    )
+    return transaction_of(key.terminal, rows[0]) if rows else None
+
+
+def in_doubt(sql: Sql, terminal: str) -> list[Transaction]:
+    """Return what was begun and not concluded, oldest first."""
+    rows = sql(f"SELECT {TXN_COLUMNS} FROM txn WHERE state = 'begun' ORDER BY ksn")  # noqa: S608 - constant columns
+    return [transaction_of(terminal, row) for row in rows]
+
+
+def standing(sql: Sql) -> Standing:
+    """Return what limits are checked against."""
+    batch, frozen, opened_at = open_batch(sql)
+    ((next_stan,),) = sql("SELECT value FROM counter WHERE name = 'stan'")
+    (records,) = one(
+        sql("SELECT count(*) FROM txn WHERE batch = ? AND state = 'approved'", (batch,))
+    )
+    (doubt,) = one(sql("SELECT count(*) FROM txn WHERE state = 'begun'"))
+    (reversals,) = one(sql("SELECT count(*) FROM owed WHERE kind = 'reversal' AND rejected = ''"))
+    stored, total, oldest = one(
+        sql(
+            "SELECT count(*), coalesce(sum(amount), 0), min(since) FROM owed"
+            " WHERE kind = 'advice' AND rejected = ''"
+        )
+    )
+    (rejected,) = one(sql("SELECT count(*) FROM owed WHERE rejected <> ''"))
+    (unknown,) = one(sql("SELECT count(*) FROM job WHERE state = 'unknown'"))
+    session = sql(
+        "SELECT name FROM entry WHERE topic = 'session' AND name IN ('signed_on', 'signed_off')"
+        " ORDER BY number DESC LIMIT 1"
+    )
+    return Standing(
+        batch=batch,
+        next_stan=next_stan,
+        records=records,
+        in_doubt=doubt,
+        reversals=reversals,
+        offline_count=stored,
+        offline_sum=total,
+        offline_oldest_at=datetime.fromisoformat(oldest) if oldest else None,
+        batch_opened_at=datetime.fromisoformat(opened_at),
+        settling=frozen,
+        signed_on=bool(session) and session[0][0] == "signed_on",
+        rejected=rejected,
+        unknown_prints=unknown,
+    )
