@@ -147,6 +147,7 @@ class Link:
     async def _write(self, waiting: Waiting) -> None:
         async with self._writing:
             if self._ended.is_set():
+                waiting.done.set()
                 return
             waiting.written = True
             # A cancelled write would leave half a frame on the line, so it is shielded; the limit

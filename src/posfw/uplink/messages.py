@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import Enum, IntEnum
 from typing import Any, Final
 
 from posfw.codec import cbor
 from posfw.values.errors import CodecError, MisuseError
 from posfw.values.events import Plain
 from posfw.values.identity import LAST_NUMBER
+from posfw.values.money import MAX_MINOR
 
 __all__ = [
     "VERSION",
@@ -179,7 +180,7 @@ class Message:
             Header.STAN: self.stan,
         }
         body = {int(key): value for key, value in header.items()}
-        body.update({int(key): value for key, value in self.fields.items()})
+        body.update({int(key): _bare(value) for key, value in self.fields.items()})
         return cbor.encode(body)
 
     @classmethod
@@ -252,7 +253,7 @@ def _fault(message: Message) -> str:
     if not (_plain(message.terminal, 8) and _plain(message.merchant, 15)):
         return "The terminal or merchant number is malformed."
     for number in (message.batch, message.stan):
-        if type(number) is not int or not 0 <= number <= LAST_NUMBER:
+        if not _whole(number) or not 0 <= number <= LAST_NUMBER:
             return f"Batch and STAN must be 0..{LAST_NUMBER}."
     for key, value in message.fields.items():
         if not _fits(key, value):
@@ -268,7 +269,7 @@ def _plain(text: object, length: int) -> bool:
 
 def _fits(key: Field, value: object) -> bool:
     if key in _INTEGERS:
-        return type(value) is int and 0 <= value <= 999_999_999_999
+        return _whole(value) and 0 <= value <= MAX_MINOR  # type: ignore[operator]
     if key in _BYTES:
         return isinstance(value, bytes)
     if key in _FLAGS:
@@ -278,19 +279,34 @@ def _fits(key: Field, value: object) -> bool:
     return _SHAPES[key](value)
 
 
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _bare(value: Any) -> Any:
+    """Return plain numbers and texts where the caller used members of enums."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, (list, tuple)):
+        return [_bare(each) for each in value]
+    if isinstance(value, Mapping):
+        return {key: _bare(each) for key, each in value.items()}
+    return value
+
+
 def _original(value: object) -> bool:
     if not isinstance(value, (list, tuple)) or len(value) != 3:
         return False
     numbers = value[1:]
     return _plain(value[0], 8) and all(
-        type(number) is int and 1 <= number <= LAST_NUMBER for number in numbers
+        _whole(number) and 1 <= number <= LAST_NUMBER for number in numbers
     )
 
 
 def _flags(value: object) -> bool:
     if not isinstance(value, (list, tuple)) or not 1 <= len(value) <= len(DoFirstFlag):
         return False
-    return all(type(each) is int and 1 <= each <= len(DoFirstFlag) for each in value)
+    return all(_whole(each) and 1 <= each <= len(DoFirstFlag) for each in value)
 
 
 def _named(value: object) -> bool:

@@ -34,7 +34,8 @@ class Verdict(Enum):
 
     DONE = auto()  # acknowledge
     REJECTED = auto()  # to the list that a person sees, never sent again
-    LATER = auto()  # the keys do not agree: end this round, keep the message
+    KEYS_DIFFER = auto()  # end this round, keep the message
+    SILENT = auto()  # no answer: keep it, go on with other kinds
 
 
 def verdict(kind: OwedKind, code: str) -> Verdict:
@@ -42,7 +43,7 @@ def verdict(kind: OwedKind, code: str) -> Verdict:
     if code in _SUCCESS[kind]:
         return Verdict.DONE
     if code == _MAC_REFUSED:
-        return Verdict.LATER
+        return Verdict.KEYS_DIFFER
     return Verdict.REJECTED
 
 

@@ -1,4 +1,4 @@
-"""Which message asks for what, and what an answer says: between the journal's values and fields."""
+"""Which message asks for what, and what an answer says: from values to fields and back."""
 
 from __future__ import annotations
 

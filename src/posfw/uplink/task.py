@@ -22,7 +22,7 @@ from posfw.uplink.order import Backoff, Verdict, before_sale, verdict, windows
 from posfw.uplink.session import protect_request, seal_card
 from posfw.uplink.settings import UplinkSettings
 from posfw.values.card import CardRead
-from posfw.values.errors import LinkError, MisuseError
+from posfw.values.errors import LinkError, MisuseError, PosfwError
 from posfw.values.identity import Key
 from posfw.values.outcome import Outcome, Unknown, Unreachable
 from posfw.values.transaction import Begun, Owed, OwedKind, Transaction
@@ -100,7 +100,7 @@ class Uplink:
     @property
     def online(self) -> bool:
         """Whether the acquirer answered the last echo and the line has not ended since."""
-        return self._state.line is LineState.ONLINE
+        return self._link is not None
 
     @property
     def state(self) -> UplinkState:
@@ -272,15 +272,27 @@ class Uplink:
         went = True
         for window in rounds:
             results: list[Verdict] = []
+            faults: list[PosfwError] = []
             async with anyio.create_task_group() as group:
                 for owed in window:
-                    group.start_soon(self._send_one, owed, results)
-            went = went and all(each is not Verdict.LATER for each in results)
-            if self._link is None:
+                    group.start_soon(self._send_one, owed, results, faults)
+            if faults:
+                raise faults[0]
+            if self._link is None or Verdict.KEYS_DIFFER in results:
                 return False
+            went = went and Verdict.SILENT not in results
         return went
 
-    async def _send_one(self, owed: Owed, results: list[Verdict]) -> None:
+    async def _send_one(
+        self, owed: Owed, results: list[Verdict], faults: list[PosfwError]
+    ) -> None:
+        try:
+            results.append(await self._forwarded(owed))
+        except PosfwError as fault:  # raised by `_send`, alone and not in a group
+            faults.append(fault)
+
+    async def _forwarded(self, owed: Owed) -> Verdict:
+        """Send one owed message and record the acquirer's word about it."""
         found = await self._journal.transaction(owed.key)
         request = requests.of_owed(
             owed,
@@ -292,17 +304,16 @@ class Uplink:
         counter = await self._next_counter()
         answer = await self._ask(request, counter, self._settings.authorise_timeout_s)
         if not isinstance(answer, Message):
-            results.append(Verdict.LATER)
-            return
+            return Verdict.SILENT
         code = requests.answer_of(answer).response_code
         judged = verdict(owed.kind, code)
         if judged is Verdict.DONE:
             await self._journal.acknowledge(owed, code, self._clock.now())
         elif judged is Verdict.REJECTED:
             await self._journal.reject(owed, code, self._clock.now())
-        if judged is not Verdict.LATER:
+        if judged is not Verdict.KEYS_DIFFER:
             self._sent.discard(owed.number)
-        results.append(judged)
+        return judged
 
     async def _ask(
         self, request: Message, counter: int, timeout_s: float
