@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posfw.board.schema import Leaf, read_toml, validate
+from posfw.board.schema import Leaf, Schema, read_toml, validate
 from posfw.values.errors import ConfigError
 
-SCHEMA = {"a": Leaf(int, required=True), "t": {"b": Leaf(str)}}
+SCHEMA: Schema = {"a": Leaf(int, required=True), "t": {"b": Leaf(str)}}
 
 
 def test_a_right_document_passes() -> None:
