@@ -62,14 +62,20 @@ def _plain(item: Any) -> Any:
     if isinstance(item, cbor2.CBORTag):
         return cbor2.CBORTag(item.tag, _plain(item.value))
     if item is None or isinstance(item, (bool, int, bytes, str)):
-        return item
+        return _in_range(item)
     return {_key(key): _plain(value) for key, value in item.items()}
 
 
 def _key(key: Any) -> Any:
     if type(key) not in (int, str):
         raise ValueError("a map key must be an integer or a text")
-    return key
+    return _in_range(key)
+
+
+def _in_range(value: Any) -> Any:
+    if type(value) is int and not -(1 << 63) <= value < 1 << 63:
+        raise ValueError("an integer beyond 64 bits")
+    return value
 
 
 def check_heads(data: bytes) -> None:

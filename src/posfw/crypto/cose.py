@@ -143,8 +143,14 @@ def _kid(protected: bytes, algorithm: int) -> bytes:
 
 
 def _mac_structure(protected: bytes, external_aad: bytes, payload: bytes) -> bytes:
-    return cbor.encode(["MAC0", protected, external_aad, payload])  # RFC 9052, 6.3
+    # RFC 9052, 6.3
+    return cbor.encode(["MAC0", _body_protected(protected), external_aad, payload])
 
 
 def _encrypt_structure(protected: bytes, external_aad: bytes) -> bytes:
-    return cbor.encode(["Encrypt0", protected, external_aad])  # RFC 9052, 5.3
+    return cbor.encode(["Encrypt0", _body_protected(protected), external_aad])  # RFC 9052, 5.3
+
+
+def _body_protected(protected: bytes) -> bytes:
+    """An empty map sent as a0 counts as the empty string (RFC 9052, 4.4)."""
+    return b"" if protected == b"\xa0" else protected

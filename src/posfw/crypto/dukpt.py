@@ -23,6 +23,7 @@ __all__ = [
     "ecb",
     "initial_key",
     "label",
+    "label_blocks",
     "next_counter",
     "transaction_key",
     "working_key",
@@ -80,10 +81,14 @@ def label(
 
 
 def derive(key: bytes, data: bytes, size: int) -> bytes:
-    """Return `size` bytes: one AES block for each started 128 bits, counted in byte 1."""
+    """Return `size` bytes: one AES block for each started 128 bits."""
+    return ecb(key, label_blocks(data, size))[:size]
+
+
+def label_blocks(data: bytes, size: int) -> bytes:
+    """Return the derivation data once for each started 128 bits, counted in byte 1."""
     count = (size + 15) // 16
-    blocks = b"".join(data[:1] + bytes([i + 1]) + data[2:] for i in range(count))
-    return ecb(key, blocks)[:size]
+    return b"".join(data[:1] + bytes([i + 1]) + data[2:] for i in range(count))
 
 
 def initial_key(base_key: bytes, key_id: bytes) -> bytes:
