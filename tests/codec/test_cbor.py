@@ -124,8 +124,4 @@ KEYS = st.integers(0, 1 << 32) | st.text(max_size=5)
                  max_leaves=6).filter(lambda item: str(item).count("[") < 6)
 )  # fmt: skip
 def test_plain_values_come_back(item: object) -> None:
-    data = cbor.encode(item)
-    try:
-        assert cbor.decode(data) == item
-    except CodecError as error:
-        assert "deeply" in str(error)
+    assert cbor.decode(cbor.encode(item)) == item

@@ -32,14 +32,21 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     folder = tmp_path_factory.mktemp("token")
     (folder / "tokens").mkdir()
     configuration = folder / "softhsm2.conf"
-    configuration.write_text(
-        f"directories.tokendir = {folder / 'tokens'}\nobjectstore.backend = file\nlog.level = ERROR\n"
-    )
+    configuration.write_text(f"directories.tokendir = {folder / 'tokens'}\nlog.level = ERROR\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SOFTHSM2_CONF", str(configuration))
         subprocess.run(
-            ["softhsm2-util", "--init-token", "--free", "--label", "posfw"]
-            + ["--so-pin", "12345678", "--pin", "87654321"],
+            [
+                "softhsm2-util",
+                "--init-token",
+                "--free",
+                "--label",
+                "posfw",
+                "--so-pin",
+                "12345678",
+                "--pin",
+                "87654321",
+            ],
             check=True,
             stdout=subprocess.DEVNULL,
         )

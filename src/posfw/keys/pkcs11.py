@@ -1,7 +1,7 @@
 """The secure element behind PKCS#11: keys are derived, used and kept inside the token.
 
-C_DeriveKey with CKM_AES_ECB_ENCRYPT_DATA is the AES DUKPT step (measured on SoftHSM2 2.6.1: 86 us).
-No key is extractable. Derived keys are session objects, gone with the session. SoftHSM2 is
+C_DeriveKey with CKM_AES_ECB_ENCRYPT_DATA is the AES DUKPT step (SoftHSM2 2.6.1: 86 us measured).
+No key is extractable; derived keys are session objects, gone with the session. SoftHSM2 is
 software and protects nothing by itself: it is the token that proves this code.
 """
 
@@ -22,7 +22,7 @@ __all__ = ["Pkcs11Element", "open_session", "provision"]
 KEY_BYTES: Final = 32
 TOKEN_BYTES: Final = 16
 INITIAL_LABEL: Final = "posfw initial key"
-SECRET_LABEL: Final = "posfw secret"
+SECRET_LABEL: Final = "posfw secret"  # noqa: S105 - the name of a token object
 _USES: Final = (
     Attribute.DERIVE,
     Attribute.ENCRYPT,
@@ -63,7 +63,7 @@ def provision(session: Any, *, initial_key: bytes, initial_key_id: bytes, secret
     sizes = (len(initial_key), len(initial_key_id), len(secret))
     if sizes != (KEY_BYTES, 8, KEY_BYTES):
         raise MisuseError(f"Keys of {sizes} bytes; 32, 8 and 32 are needed.")
-    common = {Attribute.CLASS: ObjectClass.SECRET_KEY, Attribute.TOKEN: True}
+    common: dict[Attribute, Any] = {Attribute.CLASS: ObjectClass.SECRET_KEY, Attribute.TOKEN: True}
     common |= {Attribute.PRIVATE: True, Attribute.ID: initial_key_id}
     first = {Attribute.KEY_TYPE: KeyType.AES, Attribute.LABEL: INITIAL_LABEL}
     other = {Attribute.KEY_TYPE: KeyType.GENERIC_SECRET, Attribute.LABEL: SECRET_LABEL}
