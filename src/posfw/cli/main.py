@@ -28,7 +28,6 @@ COMMANDS: Final = {
     "reprint": ("posfw.cli.cashier", "reprint", "Print a past receipt again. 重打印"),
     "prints": ("posfw.cli.cashier", "prints", "Decide about receipts whose printing was cut."),
     "board": ("posfw.cli.board", "board", "Board profiles: list, show, check. 机型"),
-    "journal": ("posfw.cli.journal", "journal", "Look into the journal and verify it. 流水"),
     "doctor": ("posfw.cli.doctor", "doctor", "What is missing here and how to mend it. 检查"),
 }
 

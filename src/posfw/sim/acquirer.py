@@ -62,6 +62,7 @@ class Acquirer:
     faults: Faults = field(default_factory=Faults)
     asked: int = 0
     refused: int = 0
+    ended: int = 0
     _held: dict[Place, bytes] = field(default_factory=dict)
     _seen: dict[tuple[bytes, int], bytes] = field(default_factory=dict)
     _lines: set[TLSStream] = field(default_factory=set)
@@ -102,13 +103,12 @@ class Acquirer:
         deframer, sending = Deframer(), anyio.Lock()
         self._lines.add(stream)
         try:
-            with suppress(*gone, PosfwError):
-                async with stream, anyio.create_task_group() as group:
-                    while not self.faults.down:
-                        for payload in deframer.feed(await stream.receive()):
-                            group.start_soon(self._request, payload, stream, sending)
-        except* gone:
-            pass  # the terminal went away in the middle
+            async with stream, anyio.create_task_group() as group:
+                while not self.faults.down:
+                    for payload in deframer.feed(await stream.receive()):
+                        group.start_soon(self._request, payload, stream, sending)
+        except* (*gone, PosfwError):
+            self.ended += 1  # gone, or it talked nonsense: this line ends, the acquirer goes on
         finally:
             self._lines.discard(stream)
 

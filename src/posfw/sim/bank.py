@@ -35,6 +35,7 @@ class Posting:
     original: Place | None = None
     live: bool = True
     refunded: int = 0
+    voided: bool = False
 
     @property
     def direction(self) -> int:
@@ -60,7 +61,7 @@ class Bank:
     postings: dict[Place, Posting] = field(default_factory=dict)
     answers: dict[Place, Verdict] = field(default_factory=dict)
     reversed: set[Place] = field(default_factory=set)
-    closed: dict[tuple[str, int], dict[str, int]] = field(default_factory=dict)
+    asked: dict[Place, tuple[str, int, Place | None]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     _sequence: int = 0
 
@@ -71,18 +72,23 @@ class Bank:
         if place in self.reversed:
             return self._count(Verdict("12"), "after_reversal")
         if place in self.answers:
-            return self._count(self.answers[place], "repeated")
+            return self._repeat(place, (kind, amount, original))
         code = self._decide(kind, amount, original)
         verdict = self._verdict(code)
         self.answers[place] = verdict
+        self.asked[place] = (kind, amount, original)
         if code == "00":
             self._post(place, Posting(kind, amount, mask(card), original))
         return self._count(verdict, f"code_{code}")
 
     def advise(self, place: Place, *, kind: str, amount: int, card: str) -> Verdict:
         """Post what the terminal has approved by itself; 94 for a repeat."""
+        if place in self.reversed:
+            return self._count(Verdict("12"), "after_reversal")
         if place in self.postings:
             return self._count(Verdict("94"), "advice_repeated")
+        if place in self.answers:
+            return self._count(Verdict("12"), "advice_of_declined")
         self._post(place, Posting(kind, amount, mask(card)))
         self.answers[place] = self._verdict("00")
         return self._count(self.answers[place], "advised")
@@ -91,6 +97,9 @@ class Bank:
         """Undo a key, also one that was never seen: it is remembered."""
         posting = self.postings.get(place)
         known = place in self.answers
+        if any(other.live and other.original == place for other in self.postings.values()):
+            # Undoing what a void or refund has already given back would give it back twice.
+            return self._count(Verdict("40"), "reversal_of_used_original")
         if posting is not None and posting.live:
             posting.live = False
             self._touch_original(posting, undo=True)
@@ -145,12 +154,18 @@ class Bank:
             "counts": dict(sorted(self.counts.items())),
         }
 
+    def _repeat(self, place: Place, asked: tuple[str, int, Place | None]) -> Verdict:
+        """A repeat is the same request; another one under a used key is a terminal's defect."""
+        if self.asked.get(place) != asked:
+            return self._count(Verdict("94"), "key_reused")
+        return self._count(self.answers[place], "repeated")
+
     def _decide(self, kind: str, amount: int, original: Place | None) -> str:
         if kind not in UNDOING and kind not in CREDITS:
             code = f"{amount % 100:02d}"
             return code if code in DECLINES else "00"
         posting = self.postings.get(original) if original else None
-        if posting is None or not posting.live:
+        if posting is None or not posting.live or posting.voided:
             return "25"
         if kind in UNDOING:
             return "00" if posting.amount == amount and not posting.refunded else "12"
@@ -161,9 +176,13 @@ class Bank:
         self._touch_original(posting, undo=False)
 
     def _touch_original(self, posting: Posting, *, undo: bool) -> None:
-        """A refund uses up its original; a void is a posting of its own and leaves it standing."""
+        """A refund uses up its original, a void takes it whole; undoing them gives it back."""
         original = self.postings.get(posting.original) if posting.original else None
-        if original is not None:
+        if original is None:
+            return
+        if posting.kind in UNDOING:
+            original.voided = not undo
+        else:
             original.refunded += -posting.amount if undo else posting.amount
 
     def _verdict(self, code: str) -> Verdict:

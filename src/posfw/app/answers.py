@@ -1,0 +1,60 @@
+"""How an ending is told: always exactly one of 成功 / 失败 / 未知-勿重刷, in two languages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from posfw.sale.limits import Refusal
+from posfw.sale.responses import explain
+from posfw.values.texts import Texts
+from posfw.values.transaction import Conclusion, Ending
+
+__all__ = ["conclusion_answer", "refusal_answer"]
+
+_TOLD = {
+    Ending.APPROVED: ("success", "成功", "Approved"),
+    Ending.APPROVED_OFFLINE: ("success", "成功 (脱机)", "Approved offline"),
+    Ending.DECLINED: ("failed", "失败", "Declined"),
+    Ending.CANCELLED: ("failed", "失败", "Not carried out"),
+    Ending.UNKNOWN: ("unknown", "未知-勿重刷", "Unknown: do not swipe again, it is reversed"),
+}
+
+
+def conclusion_answer(ending: Conclusion | Refusal, texts: Texts) -> dict[str, Any]:
+    """Return the result of a transaction as the control socket and `--json` show it."""
+    if isinstance(ending, Refusal):
+        return refusal_answer(ending, texts)
+    told, chinese, english = _TOLD[ending.ending]
+    answer: dict[str, Any] = {
+        "ok": told == "success",
+        "ending": told,
+        "kind": ending.ending.value,
+        "key": str(ending.key),
+        "auth_code": ending.answer.auth_code if ending.answer else "",
+        "reference": ending.answer.reference if ending.answer else "",
+        "response_code": ending.answer.response_code if ending.answer else "",
+        "reason": ending.reason,
+        "lines": [f"{chinese} / {english}", str(ending.key)],
+    }
+    if ending.ending is Ending.DECLINED and ending.answer is not None:
+        response = explain(ending.answer.response_code)
+        answer["cashier"] = {"zh": response.cashier_zh, "en": response.cashier_en}
+        answer["cardholder"] = {"zh": response.cardholder_zh, "en": response.cardholder_en}
+        answer["lines"] += [
+            f"{response.code} {response.cashier_zh} / {response.cashier_en}",
+            f"{response.cardholder_zh} / {response.cardholder_en}",
+        ]
+    elif ending.reason:
+        answer["lines"].append(ending.reason)
+    return answer
+
+
+def refusal_answer(refusal: Any, texts: Texts) -> dict[str, Any]:
+    """Return a refusal (of the limits or of the card rules): nothing was begun."""
+    return {
+        "ok": False,
+        "ending": "failed",
+        "kind": "refused",
+        "code": refusal.code,
+        "lines": [texts(refusal.cause), texts(refusal.next_step), f"({refusal.code})"],
+    }

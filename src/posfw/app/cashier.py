@@ -1,0 +1,194 @@
+"""What a cashier, a cash register or the command line can ask of the running terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from posfw.app.answers import conclusion_answer
+from posfw.app.control import Progress
+from posfw.app.session import Session
+from posfw.board.site import Site
+from posfw.journal.store import Journal
+from posfw.ports import Clock, SecureElement
+from posfw.sale.machine import Authorise, Effect, Inquire
+from posfw.sale.task import Sales
+from posfw.values.card import CardNumber, CardRead, EntryMode
+from posfw.values.document import Copy, DocumentKind, DocumentRef, JobState
+from posfw.values.errors import CodecError, RefusedError
+from posfw.values.identity import Key, parse_key
+from posfw.values.money import Money, parse_amount
+from posfw.values.texts import Texts
+from posfw.values.transaction import Intent, Kind, Transaction
+
+__all__ = ["Cashier"]
+
+Body = Mapping[str, Any]
+Verb = Callable[[Body, Progress], Awaitable[Body]]
+
+
+@dataclass(frozen=True, slots=True)
+class Cashier:
+    """The verbs of the control socket; each returns a JSON-able result."""
+
+    sales: Sales
+    journal: Journal
+    session: Session
+    element: SecureElement
+    clock: Clock
+    site: Site
+    texts: Texts
+    stop: Callable[[], None]
+
+    async def handle(self, verb: str, body: Body, progress: Progress) -> Body:
+        """Perform one verb.
+
+        Raises:
+            CodecError: an unknown verb, or a field of the wrong type.
+            PosfwError: what the verb itself raises.
+        """
+        verbs: dict[str, Verb] = {
+            "status": self._status,
+            "sale": self._sale,
+            "void": self._void,
+            "refund": self._refund,
+            "sign_on": self._sign_on,
+            "settle": self._settle,
+            "unknown_prints": self._unknown_prints,
+            "reprint": self._reprint,
+            "stop": self._stop,
+        }
+        if verb not in verbs:
+            raise CodecError(f"The verb {verb[:20]!r} is not known; known: {', '.join(verbs)}.")
+        return await verbs[verb](body, progress)
+
+    async def _status(self, _: Body, __: Progress) -> Body:
+        return await self.session.status()
+
+    async def _sign_on(self, _: Body, __: Progress) -> Body:
+        return await self.session.sign_on()
+
+    async def _settle(self, _: Body, progress: Progress) -> Body:
+        progress({"screen": "settling", "text": self.texts("Settling…")})
+        return await self.session.settle()
+
+    async def _stop(self, _: Body, __: Progress) -> Body:
+        self.stop()
+        return {"ok": True}
+
+    async def _sale(self, body: Body, progress: Progress) -> Body:
+        amount = parse_amount(_text(body, "amount"))
+        card = _keyed(body)
+        return await self._run(self._intent(Kind.SALE, amount, card, body), card, progress)
+
+    async def _void(self, body: Body, progress: Progress) -> Body:
+        original = await self._original(body)
+        amount = original.begun.intent.amount
+        return await self._run(self._against(Kind.VOID, amount, original, body), None, progress)
+
+    async def _refund(self, body: Body, progress: Progress) -> Body:
+        original = await self._original(body)
+        amount = parse_amount(_text(body, "amount"))
+        return await self._run(self._against(Kind.REFUND, amount, original, body), None, progress)
+
+    async def _original(self, body: Body) -> Transaction:
+        key = parse_key(_text(body, "key"))
+        original = await self.journal.transaction(key)
+        if original is None:
+            raise RefusedError(
+                f"There is no transaction {key}.", code="SAL-301", next_step="Check the number."
+            )
+        return original
+
+    async def _run(self, intent: Intent, card: CardRead | None, progress: Progress) -> Body:
+        def watch(effect: Effect) -> None:
+            if isinstance(effect, Authorise):
+                progress(
+                    {
+                        "screen": "asking",
+                        "key": str(effect.begun.key),
+                        "text": self.texts("Asking the bank…"),
+                    }
+                )
+            if isinstance(effect, Inquire):
+                text = self.texts("No answer yet. Asking how it stands: do not swipe again.")
+                progress({"screen": "inquiring", "text": text})
+
+        ending = await self.sales.run(intent, card, watch)
+        return conclusion_answer(ending, self.texts)
+
+    def _intent(self, kind: Kind, amount: Money, card: CardRead, body: Body) -> Intent:
+        return Intent(
+            kind=kind,
+            amount=amount,
+            entry_mode=card.entry_mode,
+            card_masked=card.number.masked,
+            card_token=self.element.token(card.number),
+            operator=_operator(body, "01"),
+            at=self.clock.now(),
+            expiry=card.expiry,
+            note=str(body.get("note", ""))[:40],
+        )
+
+    def _against(self, kind: Kind, amount: Money, original: Transaction, body: Body) -> Intent:
+        first = original.begun.intent
+        return Intent(
+            kind=kind,
+            amount=amount,
+            entry_mode=first.entry_mode,
+            card_masked=first.card_masked,
+            card_token=first.card_token,
+            operator=_operator(body, "00"),
+            at=self.clock.now(),
+            original=original.key,
+            expiry=first.expiry,
+        )
+
+    async def _unknown_prints(self, body: Body, _: Progress) -> Body:
+        decision = _text(body, "decision")
+        if decision not in ("reprint", "void"):
+            raise CodecError("The decision is reprint or void.")
+        unknown = await self.journal.jobs(JobState.UNKNOWN)
+        for job in unknown:
+            now = self.clock.now()
+            await self.journal.mark(job, JobState.VOID, job.band, decision, now)
+            if decision == "reprint":
+                await self.journal.enqueue(job.ref, job.copy, now, duplicate=True)
+        return {"ok": True, "decided": len(unknown), "decision": decision}
+
+    async def _reprint(self, body: Body, _: Progress) -> Body:
+        key: Key = (await self._original(body)).key
+        ref = DocumentRef(DocumentKind.RECEIPT, str(key))
+        job = await self.journal.enqueue(ref, Copy.MERCHANT, self.clock.now(), duplicate=True)
+        return {"ok": True, "job": job.number}
+
+
+def _keyed(body: Body) -> CardRead:
+    typed = body.get("keyed")
+    if not isinstance(typed, Mapping):
+        raise RefusedError(
+            "No card reader is connected.",
+            code="CRD-120",
+            next_step="Key a test card: --pan NUMBER --expiry YYMM",
+        )
+    expiry = _text(typed, "expiry")
+    if len(expiry) != 4 or not (
+        expiry.isascii() and expiry.isdigit() and 1 <= int(expiry[2:]) <= 12
+    ):
+        raise CodecError("The expiry date is four digits: YYMM.", code="CRD-112")
+    return CardRead(CardNumber(_text(typed, "pan")), EntryMode.KEYED, expiry)
+
+
+def _operator(body: Body, default: str) -> str:
+    operator = str(body.get("operator", default))
+    if len(operator) != 2 or not (operator.isascii() and operator.isdigit()):
+        raise CodecError("The operator is two digits.")
+    return operator
+
+
+def _text(body: Body, name: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str):
+        raise CodecError(f"{name!r} must be a text.")
+    return value

@@ -1,0 +1,153 @@
+"""The object graph of a terminal, its one root task group, and the order in which it stops.
+
+Nothing else in the product knows which parts exist. Start: journal first (it may refuse), then
+what a power cut left in doubt, then devices, line and control socket. Stop: the control socket
+closes, tasks are cancelled, the journal closes last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+from anyio.abc import TaskGroup
+
+from posfw.app.cashier import Cashier
+from posfw.app.control import serve
+from posfw.app.session import Session
+from posfw.app.world import World
+from posfw.board.profile import BoardProfile
+from posfw.board.site import Site
+from posfw.journal.store import Journal
+from posfw.keys import software
+from posfw.ports import SecureElement
+from posfw.sale.limits import Limits, OfflinePolicy
+from posfw.sale.task import Sales
+from posfw.uplink.driver import dialler
+from posfw.uplink.task import Uplink, UplinkSettings
+from posfw.values.card import EntryMode
+from posfw.values.errors import ConfigError
+from posfw.values.events import Plain, Record, Topic
+from posfw.values.texts import Texts
+
+__all__ = ["Terminal", "running"]
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """A running terminal, as tests and the command line hold it."""
+
+    journal: Journal
+    uplink: Uplink
+    cashier: Cashier
+    recovered: int
+
+
+@asynccontextmanager
+async def running(
+    *,
+    board: BoardProfile,
+    site: Site,
+    state: Path,
+    texts: Texts,
+    world: World,
+    stop: Callable[[], None],
+) -> AsyncIterator[Terminal]:
+    """Run a terminal for the length of the context.
+
+    Raises:
+        ConfigError: site and board do not fit together.
+        JournalError: the journal cannot be used.
+        KeyStoreError: the secure element cannot be used.
+    """
+    element = _element(board, site)
+    journal_path = state / "journal.db"
+    async with Journal.open(
+        journal_path,
+        terminal=site.terminal_id,
+        chain_key=element.chain_key(),
+        clock=world.clock,
+        create=True,
+    ) as journal:
+        uplink = _uplink(site, journal, element, world)
+        sales = Sales(
+            journal=journal,
+            acquirer=uplink,
+            clock=world.clock,
+            limits=_limits(site),
+            inquiry_timeout_s=site.timing.inquiry_s,
+            lock=anyio.Lock(),
+        )
+        recovered = await sales.recover()
+        started: dict[str, Plain] = {"recovered": recovered, "board": board.id}
+        await journal.append(Record(Topic.SYSTEM, "started", world.clock.now(), body=started))
+        cashier = Cashier(
+            sales=sales,
+            journal=journal,
+            session=Session(journal, uplink, world.clock),
+            element=element,
+            clock=world.clock,
+            site=site,
+            texts=texts,
+            stop=stop,
+        )
+        async with anyio.create_task_group() as group:
+            group.start_soon(uplink.run)
+            await _serve(group, state, cashier)
+            yield Terminal(journal, uplink, cashier, recovered)
+            group.cancel_scope.cancel()
+
+
+async def _serve(group: TaskGroup, state: Path, cashier: Cashier) -> None:
+    await group.start(serve, state / "control.sock", cashier.handle, group)
+
+
+def _element(board: BoardProfile, site: Site) -> SecureElement:
+    if not board.simulated:
+        raise ConfigError(
+            f"Board {board.id} is not a simulated one; the software secure element is refused.",
+            code="CFG-010",
+            next_step="Use a board with a PKCS#11 secure element.",
+        )
+    return software.load(Path(site.key_file))
+
+
+def _limits(site: Site) -> Limits:
+    policy = dict(site.policy)
+    keyed_allowed = policy.pop("keyed_allowed", True)
+    if "entry_modes" in policy:
+        modes = (EntryMode[name.upper()] for name in policy["entry_modes"])
+        policy["entry_modes"] = frozenset(modes)
+    return Limits(keyed_allowed=keyed_allowed, offline=OfflinePolicy(**policy))
+
+
+def _uplink(site: Site, journal: Journal, element: SecureElement, world: World) -> Uplink:
+    settings = UplinkSettings(
+        addresses=site.addresses,
+        server_name=site.server_name,
+        terminal=site.terminal_id,
+        merchant=site.merchant_id,
+        authorise_timeout_s=site.timing.authorise_s,
+        heartbeat_s=site.timing.heartbeat_s,
+        connect_timeout_s=site.timing.connect_s,
+        retry_base_s=min(0.5, site.timing.retry_s),
+        retry_cap_s=site.timing.retry_s,
+        call_timeout_s=max(10.0, site.timing.authorise_s),
+    )
+    dial = dialler(
+        ca=Path(site.ca),
+        certificate=Path(site.certificate),
+        key=Path(site.key),
+        settings=settings,
+    )
+    return Uplink(
+        journal=journal,
+        element=element,
+        random=world.random,
+        clock=world.clock,
+        settings=settings,
+        dial=dial,
+    )

@@ -1,0 +1,73 @@
+"""The terminal's day with its acquirer: sign-on, settlement, how it all stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from posfw.journal.store import Journal
+from posfw.ports import Clock
+from posfw.settle.task import settle
+from posfw.uplink.task import Uplink
+from posfw.values.document import JobState
+from posfw.values.events import Record, Topic
+
+__all__ = ["Session"]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Management functions over journal and uplink."""
+
+    journal: Journal
+    uplink: Uplink
+    clock: Clock
+
+    async def sign_on(self) -> dict[str, Any]:
+        """签到: exchange numbers with the acquirer; durable before it is reported.
+
+        Raises:
+            LinkError: the acquirer did not answer.
+        """
+        standing = await self.journal.standing()
+        answer = await self.uplink.call("sign_on", {"batch": standing.batch})
+        body = {k: v for k, v in answer.items() if isinstance(v, (int, str)) and k != "batch"}
+        record = Record(Topic.SESSION, "signed_on", self.clock.now(), body=body)
+        await self.journal.append(record)
+        return {"ok": True, "batch": standing.batch, "response_code": answer.get("response_code")}
+
+    async def settle(self) -> Mapping[str, Any]:
+        """结算: totals, comparison, slip, next batch.
+
+        Raises:
+            RefusedError: something is still owed or in doubt.
+            LinkError: the acquirer did not answer; the settlement is resumed later.
+        """
+        result = await settle(self.journal, self.uplink, self.journal, self.clock)
+        return {"ok": result.balanced, **asdict(result)}
+
+    async def status(self) -> dict[str, Any]:
+        """Return everything that the idle screen shows, JSON-able."""
+        standing = await self.journal.standing()
+        oldest = standing.offline_oldest_at
+        queued = await self.journal.jobs(JobState.QUEUED)
+        paused = await self.journal.jobs(JobState.PAUSED)
+        printing = await self.journal.jobs(JobState.PRINTING)
+        return {
+            "ok": True,
+            "online": self.uplink.online,
+            "batch": standing.batch,
+            "next_stan": standing.next_stan,
+            "records": standing.records,
+            "in_doubt": standing.in_doubt,
+            "reversals": standing.reversals,
+            "offline_count": standing.offline_count,
+            "offline_sum_minor": standing.offline_sum,
+            "offline_oldest_at": oldest.isoformat() if oldest else "",
+            "signed_on": standing.signed_on,
+            "settling": standing.settling,
+            "rejected": standing.rejected,
+            "unknown_prints": standing.unknown_prints,
+            "waiting_prints": len(queued) + len(paused) + len(printing),
+        }

@@ -1,0 +1,66 @@
+"""结算: freeze, wait for what is owed, exchange totals, compare record by record, close."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from posfw.ports import Acquirer, BatchJournal, Clock, OwedJournal
+from posfw.settle.totals import Difference, Totals, compare, totals
+from posfw.values.errors import CodecError, RefusedError
+
+__all__ = ["SettlementResult", "settle"]
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementResult:
+    """How a settlement ended; the batch is closed either way, differences go to a person."""
+
+    batch: int
+    next_batch: int
+    ours: Totals
+    balanced: bool
+    differences: tuple[Difference, ...]
+
+
+async def settle(
+    journal: BatchJournal, acquirer: Acquirer, owed: OwedJournal, clock: Clock
+) -> SettlementResult:
+    """Settle the open batch. Interrupted anywhere, a second call goes on: the batch is frozen.
+
+    Raises:
+        RefusedError: something is still owed to the acquirer.
+        LinkError: the acquirer did not answer.
+    """
+    batch = await journal.freeze(clock.now())
+    if await owed.owed(1):
+        raise RefusedError(
+            "Messages are still owed to the acquirer.",
+            code="SET-120",
+            next_step="Wait until the line is up, then settle again.",
+        )
+    transactions = await journal.transactions(batch)
+    ours = totals(transactions)
+    answer = await acquirer.call("settle", {"batch": batch, **asdict(ours)})
+    differences = compare(transactions, _records(answer.get("records")))
+    balanced = answer.get("result") == 1 and not differences
+    body = {
+        "balanced": balanced,
+        **asdict(ours),
+        "differences": [[d.stan, d.ours_minor, d.theirs_minor] for d in differences],
+    }
+    following = await journal.close(batch, body, clock.now())
+    return SettlementResult(batch, following, ours, balanced, differences)
+
+
+def _records(value: object) -> Sequence[Sequence[int]]:
+    """Check the acquirer's records: [STAN, amount, direction] each."""
+    rows = value if isinstance(value, (list, tuple)) else None
+    if rows is None or not all(
+        isinstance(row, (list, tuple))
+        and len(row) == 3
+        and all(isinstance(cell, int) for cell in row)
+        for row in rows
+    ):
+        raise CodecError("The acquirer's records have another form.")
+    return rows

@@ -1,0 +1,93 @@
+"""What stands around a simulated terminal: acquirer, certificates, keys and a site file."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+
+from posfw.crypto.dukpt import initial_key
+from posfw.keys import software
+from posfw.sim.acquirer import Acquirer
+from posfw.sim.certificates import SERVER_NAME, make
+
+__all__ = ["TERMINAL", "Rig", "rig"]
+
+TERMINAL = "12345678"
+MERCHANT = "898110154110001"
+KEY_ID = bytes.fromhex("1234567890123456")
+BASE_KEY = bytes(range(32))  # a test key: whoever reads this can forge for this rig, and only it
+
+SITE = """\
+# Written by the simulator rig.
+language = "zh-Hans"
+[merchant]
+name = "测试商户 Test merchant"
+id = "{merchant}"
+[terminal]
+id = "{terminal}"
+[acquirer]
+name = "Simulated acquirer"
+addresses = ["127.0.0.1:{port}"]
+server_name = "{server_name}"
+ca = "{folder}/ca.pem"
+certificate = "{folder}/device.pem"
+key = "{folder}/device.key"
+[keys]
+file = "{folder}/keys.json"
+[policy]
+enabled = true
+per_transaction_minor = 25000
+entry_modes = ["swiped", "contactless"]
+[timing]
+authorise_s = 1.0
+inquiry_s = 2.0
+heartbeat_s = 5.0
+retry_s = 0.3
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """A running rig.
+
+    Attributes:
+        acquirer: drive its faults, look into its bank.
+        site: the site file for `posfw run`.
+    """
+
+    acquirer: Acquirer
+    site: Path
+
+
+@asynccontextmanager
+async def rig(state: Path) -> AsyncIterator[Rig]:
+    """Run the acquirer on 127.0.0.1 for the length of the context; files go to `state`/rig."""
+    folder = state / "rig"
+    certificates = await anyio.to_thread.run_sync(make, folder, TERMINAL)
+    acquirer = Acquirer(BASE_KEY)
+    async with anyio.create_task_group() as group:
+        port = await group.start(acquirer.serve, certificates, 0)
+        site = await anyio.to_thread.run_sync(_files, folder, port)
+        yield Rig(acquirer, site)
+        group.cancel_scope.cancel()
+
+
+def _files(folder: Path, port: int) -> Path:
+    keys = folder / "keys.json"
+    if not keys.exists():
+        software.create(
+            keys,
+            initial_key=initial_key(BASE_KEY, KEY_ID),
+            initial_key_id=KEY_ID,
+            secret=bytes(32),
+        )
+    site = folder / "site.toml"
+    text = SITE.format(
+        merchant=MERCHANT, terminal=TERMINAL, port=port, server_name=SERVER_NAME, folder=folder
+    )
+    site.write_text(text, encoding="utf-8")
+    return site

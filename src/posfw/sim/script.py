@@ -1,0 +1,63 @@
+"""The script of a business day: a seed becomes a list of steps; what must happen always does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+__all__ = ["Step", "script"]
+
+CARDS = ("6212345678901232", "4111111111111111", "5555555555554444", "6216261000000000018")
+DECLINES = ("51", "05", "41", "55")
+SALES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that happens.
+
+    Attributes:
+        what: sale, void, refund, lost_answer, late_answer, line_down, power_cut or settle.
+        amount_minor: of a sale or refund.
+        card: test card number, keyed by hand.
+        expect: how it must end: success, failed or unknown.
+        code: response code of a decline.
+    """
+
+    what: str
+    amount_minor: int = 0
+    card: str = ""
+    expect: str = "success"
+    code: str = ""
+
+
+def script(seed: int) -> tuple[Step, ...]:
+    """Return the day of a seed: the same seed gives the same day."""
+    random = Random(seed)
+    sales = [_sale(random) for _ in range(SALES)]
+    declines = [_decline(random, code) for code in DECLINES]
+    troubles = [
+        _trouble(random, "lost_answer", "success"),
+        _trouble(random, "late_answer", "unknown"),
+        _trouble(random, "line_down", "failed"),
+        _trouble(random, "power_cut", ""),
+        Step("void"),
+        Step("refund", amount_minor=random.randrange(1, 100)),
+    ]
+    first, rest = sales[:3], [*sales[3:], *declines, *troubles]
+    random.shuffle(rest)
+    return (*first, *rest, Step("settle"))
+
+
+def _sale(random: Random) -> Step:
+    amount = random.randrange(1, 500) * 100  # no cents: no decline
+    return Step("sale", amount, random.choice(CARDS))
+
+
+def _decline(random: Random, code: str) -> Step:
+    amount = random.randrange(1, 500) * 100 + int(code)
+    return Step("sale", amount, random.choice(CARDS), "failed", code)
+
+
+def _trouble(random: Random, what: str, expect: str) -> Step:
+    return Step(what, random.randrange(1, 500) * 100, random.choice(CARDS), expect)
