@@ -3,7 +3,7 @@ PY := .venv/bin/python
 SEED ?= 1
 SEEDS ?= 1 2 3
 
-.PHONY: oracle day-check cuts help run test check format lint types imports docs bench pins env env-dev clean
+.PHONY: oracle day-check help run test check format lint types imports docs bench pins env env-dev clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -49,9 +49,6 @@ oracle: .venv-oracle/ready  ## the second COSE implementation, in an environment
 
 day-check: env-dev  ## the business day must balance for several seeds
 	@mkdir -p out; for seed in $(SEEDS); do .venv/bin/posfw day --seed $$seed --out out/day-$$seed --json >out/day-$$seed.json || exit 1; echo "seed $$seed balanced"; done
-
-cuts: env-dev  ## power cuts at every write and outside effect: CUTS=n SEED=s
-	@$(PY) -m tests.power.cuts
 
 bench: env-dev  ## every performance claim as a ratio measured in this run
 	@$(PY) -m bench

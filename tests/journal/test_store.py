@@ -375,3 +375,41 @@ async def test_a_flipped_page_is_noticed(tmp_path: Path) -> None:
     with pytest.raises(JournalCorruptError):
         async with opened(tmp_path):
             raise AssertionError("opened")
+
+
+async def test_a_late_acknowledgement_ends_no_later_message(tmp_path: Path) -> None:
+    async with opened(tmp_path) as journal:
+        await journal.conclude(unknown(await journal.begin(SALE)))
+        (first,) = await journal.owed(10)
+        await journal.acknowledge(first, "00", NOW)
+        await journal.conclude(unknown(await journal.begin(SALE)))
+        await journal.acknowledge(first, "00", NOW)
+        (second,) = await journal.owed(10)
+        assert second.number != first.number
+
+
+@pytest.mark.parametrize("ending", [Ending.UNKNOWN, Ending.APPROVED_OFFLINE])
+async def test_doubt_that_owes_nothing_is_refused(tmp_path: Path, ending: Ending) -> None:
+    async with opened(tmp_path) as journal:
+        begun = await journal.begin(SALE)
+        with pytest.raises(MisuseError):
+            await journal.conclude(Conclusion(begun.key, ending, NOW))
+        assert len(await journal.in_doubt()) == 1
+
+
+async def test_a_void_of_what_is_not_there_is_refused_whole(tmp_path: Path) -> None:
+    async with opened(tmp_path) as journal:
+        void = replace(SALE, kind=Kind.VOID, original=Key("12345678", 1, 99))
+        begun = await journal.begin(void)
+        with pytest.raises(MisuseError):
+            await journal.conclude(approved(begun))
+        assert (await journal.standing()).in_doubt == 1
+
+
+async def test_the_start_key_of_the_chain_is_not_in_the_files(tmp_path: Path) -> None:
+    async with opened(tmp_path) as journal:
+        await journal.begin(SALE)
+    files = await anyio.to_thread.run_sync(
+        lambda: [path.read_bytes() for path in tmp_path.iterdir()]
+    )
+    assert not any(KEY in data for data in files)

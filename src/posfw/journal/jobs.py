@@ -40,7 +40,7 @@ def enqueue(sql: Sql, ref: DocumentRef, copy: Copy, at: datetime, *, duplicate: 
 def next_job(sql: Sql) -> Job | None:
     """Return the half printed job, else the most urgent, else the oldest."""
     rows = sql(
-        f"SELECT {_COLUMNS} FROM job WHERE state IN ('printing', 'paused', 'queued')"  # noqa: S608 - constant columns
+        f"SELECT {_COLUMNS} FROM job WHERE state NOT IN ('done', 'void') AND state <> 'unknown'"  # noqa: S608 - constant columns
         " ORDER BY state = 'queued', rank, number LIMIT 1"
     )
     return job_of(rows[0]) if rows else None
@@ -75,8 +75,7 @@ def in_state(sql: Sql, state: JobState) -> list[Job]:
 
 def after_restart(sql: Sql, at: datetime) -> int:
     """Make every job that was being printed unknown: paper may hold all, some or none of it."""
-    unknown = in_state(sql, JobState.PRINTING) + in_state(sql, JobState.PAUSED)
-    begun = [job for job in unknown if job.state is JobState.PRINTING or job.band > 0]
+    begun = in_state(sql, JobState.PRINTING)
     for job in begun:
         mark(sql, job, JobState.UNKNOWN, job.band, "PRN-301", at)
     return len(begun)

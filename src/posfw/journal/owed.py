@@ -32,7 +32,7 @@ def rejected(sql: Sql, terminal: str) -> list[tuple[Owed, str]]:
 
 def acknowledge(sql: Sql, owed: Owed, code: str, at: datetime) -> None:
     """End it by the acquirer's word; a second acknowledgement changes nothing."""
-    if not sql("SELECT 1 FROM owed WHERE number = ?", (owed.number,)):
+    if not _open(sql, owed):
         return
     _end(sql, owed, "acknowledged", code, "", at)
     if owed.kind is OwedKind.REVERSAL:
@@ -41,7 +41,7 @@ def acknowledge(sql: Sql, owed: Owed, code: str, at: datetime) -> None:
 
 def reject(sql: Sql, owed: Owed, code: str, at: datetime) -> None:
     """Keep it on the list that a person sees; it is never sent again."""
-    if not sql("SELECT 1 FROM owed WHERE number = ?", (owed.number,)):
+    if not _open(sql, owed):
         raise MisuseError(f"Message {owed.number} is not owed.")
     sql("UPDATE owed SET rejected = ? WHERE number = ?", (code, owed.number))
     body = {"owed": owed.number, "kind": owed.kind.value, "code": code}
@@ -54,11 +54,20 @@ def clear(sql: Sql, owed: Owed, operator: str, reason: str, at: datetime) -> Non
     Raises:
         MisuseError: it is not owed, or no reason is given.
     """
-    if not reason.strip() or not sql("SELECT 1 FROM owed WHERE number = ?", (owed.number,)):
+    if not reason.strip() or not _open(sql, owed):
         raise MisuseError(f"Message {owed.number} cannot be cleared without a reason.")
     _end(sql, owed, "cleared", reason, operator, at)
     if owed.kind is OwedKind.REVERSAL:
         _state(sql, owed, State.CLEARED, reason)
+
+
+def _open(sql: Sql, owed: Owed) -> bool:
+    """Say whether this very message is still owed: number, kind and key."""
+    rows = sql(
+        "SELECT 1 FROM owed WHERE number = ? AND kind = ? AND batch = ? AND stan = ?",
+        (owed.number, owed.kind.value, owed.key.batch, owed.key.stan),
+    )
+    return bool(rows)
 
 
 def _end(sql: Sql, owed: Owed, name: str, word: str, operator: str, at: datetime) -> None:

@@ -25,7 +25,8 @@ def append(sql: Sql, records: tuple[Record, ...]) -> None:
 def read(sql: Sql, topic: Topic, after: int) -> list[Record]:
     """Return a topic's records in order."""
     rows = sql(
-        f"SELECT {_COLUMNS} FROM entry WHERE topic = ? AND number > ? ORDER BY number",  # noqa: S608 - constant columns
+        f"SELECT {_COLUMNS} FROM entry"  # noqa: S608 - constant columns
+        " WHERE topic = ? AND topic <> 'money' AND number > ? ORDER BY number",
         (topic.value, after),
     )
     return [

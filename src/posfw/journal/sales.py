@@ -25,6 +25,8 @@ from posfw.values.transaction import (
 
 __all__ = ["begin", "conclude", "in_doubt", "open_batch", "reserve", "standing", "transaction"]
 
+# Without these rows nothing would ever end the doubt, or tell the acquirer of the sale.
+_NEEDS = {Ending.UNKNOWN: OwedKind.REVERSAL, Ending.APPROVED_OFFLINE: OwedKind.ADVICE}
 RANK = {kind: rank for rank, kind in enumerate(OwedKind)}
 
 
@@ -87,6 +89,9 @@ def conclude(sql: Sql, conclusion: Conclusion) -> None:
     if not rows or rows[0][0] != State.BEGUN.value:
         raise MisuseError(f"{key} is not open for a conclusion.")
     _, kind, amount, _ = rows[0]
+    needed = _NEEDS.get(ending)
+    if needed is not None and needed not in [owed.kind for owed in conclusion.owed]:
+        raise MisuseError(f"{key} ends as {ending.value} and owes no {needed.value}.")
     answer = answer_bytes(conclusion.answer) if conclusion.answer else None
     sql(
         "UPDATE txn SET state = ?, offline = ?, answer = ?, concluded_at = ?, open_owed = ?,"
@@ -145,10 +150,12 @@ def _touch_original(sql: Sql, key: Key, kind: Kind, amount: int) -> None:
         raise MisuseError(f"{key} names no original.")
     change = "voided = 1" if kind.undoes_original else "refunded = refunded + ?"
     values = () if kind.undoes_original else (amount,)
-    sql(
-        f"UPDATE txn SET {change} WHERE batch = ? AND stan = ?",  # noqa: S608 - one of two constants
+    found = sql(
+        f"UPDATE txn SET {change} WHERE batch = ? AND stan = ? RETURNING stan",  # noqa: S608 - one of two constants
         (*values, original.batch, original.stan),
     )
+    if not found:
+        raise MisuseError(f"{key} names {original}, which is not in the journal.")
 
 
 def _queue_receipts(sql: Sql, conclusion: Conclusion) -> None:
@@ -188,10 +195,12 @@ def standing(sql: Sql) -> Standing:
         )
     )
     (rejected,) = one(sql("SELECT count(*) FROM owed WHERE rejected <> ''"))
-    (unknown,) = one(sql("SELECT count(*) FROM job WHERE state = 'unknown'"))
+    (unknown,) = one(
+        sql("SELECT count(*) FROM job WHERE state NOT IN ('done', 'void') AND state = 'unknown'")
+    )
     session = sql(
-        "SELECT name FROM entry WHERE topic = 'session' AND name IN ('signed_on', 'signed_off')"
-        " ORDER BY number DESC LIMIT 1"
+        "SELECT name FROM entry WHERE topic = 'session' AND topic <> 'money'"
+        " AND name IN ('signed_on', 'signed_off') ORDER BY number DESC LIMIT 1"
     )
     return Standing(
         batch=batch,

@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 SCHEMA_VERSION = 1
 APPLICATION_ID = 0x706F7366  # "posf": a foreign database is told apart before it is touched
-# Opening sequence; each is read back (reliability page, section 1; measured by tests/power).
+# Opening sequence; each is read back (docs/journal.md says why each).
 SETTINGS: tuple[tuple[str, str, object], ...] = (
     ("locking_mode", "EXCLUSIVE", "exclusive"),
     ("journal_mode", "WAL", "wal"),
@@ -130,10 +130,10 @@ class Journal:
 
     async def _transact(self, function: Callable[..., T], *values: object, **named: object) -> T:
         """Run one SQL transaction to its end, whatever happens to the caller."""
-        if self._unsafe:
-            raise JournalUnsafeError(self._unsafe)
         result: T
         async with self._lock:
+            if self._unsafe:
+                raise JournalUnsafeError(self._unsafe)
             try:
                 with anyio.CancelScope(shield=True):
                     result = await self._in_worker(_transaction, function, values, named)
@@ -272,7 +272,9 @@ def _verify(sql: Sql, start_key: bytes) -> int | None:
         for after in range(0, count, VERIFY_PAGE)
         for link in records.links(sql, after, VERIFY_PAGE)
     )
-    return chain.first_bad(start_key, every, bytes(sql("SELECT head FROM chain")[0][0]))
+    return chain.first_bad(
+        chain.next_key(start_key), every, bytes(sql("SELECT head FROM chain")[0][0])
+    )
 
 
 def _transaction(
@@ -374,7 +376,10 @@ def _migrate(
 
 
 def _first_rows(connection: sqlite3.Connection, chain_key: bytes, now: datetime) -> None:
-    connection.execute("INSERT INTO chain VALUES (1, ?, ?)", (chain_key, chain.GENESIS))
+    # The start key itself never reaches the file: whoever takes it could seal a new history.
+    connection.execute(
+        "INSERT INTO chain VALUES (1, ?, ?)", (chain.next_key(chain_key), chain.GENESIS)
+    )
     connection.execute("INSERT INTO counter VALUES ('stan', 1), ('ksn', 0)")
     opened = (1, 1, now.isoformat())
     connection.execute("INSERT INTO batch (number, sequence, opened_at) VALUES (?, ?, ?)", opened)

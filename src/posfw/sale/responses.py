@@ -51,6 +51,7 @@ _TABLE: Final[dict[str, tuple[str, str, tuple[str, str], Advice]]] = {
     "33": ("过期的卡", "Expired card, keep", _ASK_ISSUER, Advice.KEEP),
     "36": ("受限制的卡", "Restricted card, keep", _ASK_ISSUER, Advice.KEEP),
     "38": ("密码错误次数超限", "PIN tries exceeded, keep", _ASK_ISSUER, Advice.KEEP),
+    "40": ("不支持的功能", "Function not supported", _OTHER, Advice.CALL),
     "41": ("挂失卡", "Lost card", _ASK_ISSUER, Advice.KEEP),
     "43": ("被窃卡", "Stolen card", _ASK_ISSUER, Advice.KEEP),
     "51": (

@@ -29,7 +29,7 @@ async def settle(
     """Settle the open batch. Interrupted anywhere, a second call goes on: the batch is frozen.
 
     Raises:
-        RefusedError: something is still owed to the acquirer.
+        RefusedError: something is still owed to the acquirer, or it refused the settlement.
         LinkError: the acquirer did not answer.
     """
     batch = await journal.freeze(clock.now())
@@ -42,8 +42,15 @@ async def settle(
     transactions = await journal.transactions(batch)
     ours = totals(transactions)
     answer = await acquirer.call("settle", {"batch": batch, **asdict(ours)})
+    if answer.get("response_code") != "00":
+        raise RefusedError(
+            f"The acquirer refused the settlement: {answer.get('response_code')}.",
+            code="SET-122",
+            next_step="Call the acquirer; the batch stays frozen until it settles.",
+        )
     differences = compare(transactions, _records(answer.get("records")))
-    balanced = answer.get("result") == 1 and not differences
+    same = all(answer.get(name) == value for name, value in asdict(ours).items())
+    balanced = answer.get("result") == 1 and same and not differences
     body = {
         "balanced": balanced,
         **asdict(ours),
@@ -59,7 +66,8 @@ def _records(value: object) -> Sequence[Sequence[int]]:
     if rows is None or not all(
         isinstance(row, (list, tuple))
         and len(row) == 3
-        and all(isinstance(cell, int) for cell in row)
+        and all(type(cell) is int for cell in row)
+        and row[2] in (1, -1)
         for row in rows
     ):
         raise CodecError("The acquirer's records have another form.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from posfw.values.errors import RefusedError
 from posfw.values.transaction import Transaction
 
 __all__ = ["Difference", "Totals", "compare", "totals"]
@@ -30,7 +31,15 @@ class Difference:
 
 
 def totals(transactions: Iterable[Transaction]) -> Totals:
-    """Add up what counts: approved and moving money."""
+    """Add up what counts: approved and moving money.
+
+    Raises:
+        RefusedError: two currencies in one batch; sums over both would mean nothing.
+    """
+    transactions = list(transactions)
+    currencies = {t.begun.intent.amount.currency for t in transactions if t.counts}
+    if len(currencies) > 1:
+        raise RefusedError(f"The batch holds {len(currencies)} currencies.", code="SET-121")
     debits: list[int] = []
     credits_: list[int] = []
     for transaction in transactions:
@@ -44,15 +53,24 @@ def totals(transactions: Iterable[Transaction]) -> Totals:
 def compare(
     transactions: Iterable[Transaction], records: Sequence[Sequence[int]]
 ) -> tuple[Difference, ...]:
-    """Compare with the acquirer's [STAN, amount, direction]; credits count as negative."""
+    """Compare with the acquirer's [STAN, amount, direction]; credits count as negative.
+
+    A STAN that the acquirer has twice is a difference of its own.
+    """
     ours = {
         t.key.stan: t.begun.intent.amount.minor * t.begun.intent.kind.direction
         for t in transactions
         if t.counts
     }
-    theirs = {stan: amount * direction for stan, amount, direction in records}
-    return tuple(
+    theirs: dict[int, int] = {}
+    doubled: list[Difference] = []
+    for stan, amount, direction in records:
+        if stan in theirs:
+            doubled.append(Difference(stan, ours.get(stan), theirs[stan] + amount * direction))
+        theirs[stan] = amount * direction
+    unequal = [
         Difference(stan, ours.get(stan), theirs.get(stan))
         for stan in sorted(ours.keys() | theirs.keys())
         if ours.get(stan) != theirs.get(stan)
-    )
+    ]
+    return (*unequal, *doubled)

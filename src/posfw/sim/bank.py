@@ -15,7 +15,7 @@ from posfw.values.card import mask
 __all__ = ["Bank", "Posting", "Verdict"]
 
 DECLINES = frozenset(
-    {"05", "14", "33", "36", "38", "41", "43", "51", "54", "55", "57", "61", "62"}
+    {"05", "14", "33", "36", "38", "41", "43", "51", "54", "55", "57", "61", "62", "91"}
 )
 Place = tuple[str, int, int]  # terminal, batch, STAN
 UNDOING = frozenset({"void", "preauth_void", "completion_void", "instalment_void", "qr_void"})

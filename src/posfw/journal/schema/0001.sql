@@ -60,8 +60,9 @@ CREATE TABLE txn (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX txn_in_doubt ON txn (batch, stan) WHERE state = 'begun';
 
+-- Numbers are never used again: an answer to an ended message must not end a later one.
 CREATE TABLE owed (
-  number   INTEGER PRIMARY KEY,
+  number   INTEGER PRIMARY KEY AUTOINCREMENT,
   rank     INTEGER NOT NULL,
   kind     TEXT NOT NULL,
   batch    INTEGER NOT NULL,

@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from posfw.sim.script import DECLINES, SALES, script
+
+ALWAYS = {"lost_answer", "late_answer", "line_down", "power_cut", "void", "refund", "settle"}
+
+
+@pytest.mark.parametrize("seed", range(1, 21))
+def test_what_must_happen_happens_whatever_the_seed(seed: int) -> None:
+    steps = script(seed)
+    assert Counter(step.what for step in steps) == Counter(
+        dict.fromkeys(ALWAYS, 1) | {"sale": SALES + len(DECLINES)}
+    )
+    assert {step.code for step in steps if step.code} == set(DECLINES)
+    assert steps[-1].what == "settle"
+
+
+def test_the_same_seed_gives_the_same_day_and_another_one_another() -> None:
+    assert script(3) == script(3)
+    assert script(3) != script(4)
