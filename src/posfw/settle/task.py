@@ -32,13 +32,10 @@ async def settle(
         RefusedError: something is still owed to the acquirer, or it refused the settlement.
         LinkError: the acquirer did not answer.
     """
+    # Asked before the batch is frozen: a settlement that cannot go through must not stop selling.
+    await _nothing_owed(owed)
     batch = await journal.freeze(clock.now())
-    if await owed.owed(1):
-        raise RefusedError(
-            "Messages are still owed to the acquirer.",
-            code="SET-120",
-            next_step="Wait until the line is up, then settle again.",
-        )
+    await _nothing_owed(owed)
     transactions = await journal.transactions(batch)
     ours = totals(transactions)
     answer = await acquirer.call("settle", {"batch": batch, **asdict(ours)})
@@ -58,6 +55,15 @@ async def settle(
     }
     following = await journal.close(batch, body, clock.now())
     return SettlementResult(batch, following, ours, balanced, differences)
+
+
+async def _nothing_owed(owed: OwedJournal) -> None:
+    if await owed.owed(1):
+        raise RefusedError(
+            "Messages are still owed to the acquirer.",
+            code="SET-120",
+            next_step="Wait until the line is up, then settle again.",
+        )
 
 
 def _records(value: object) -> Sequence[Sequence[int]]:

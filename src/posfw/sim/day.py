@@ -131,12 +131,15 @@ class Day:
         self.report.counts[f"{step.what}: {result['ending']}"] += 1
         if result["ending"] != step.expect:
             self.report.problems.append(f"{step.what} ended as {result['ending']}")
-        if step.code and (
-            result["response_code"] != step.code
-            or not result["cashier"]["zh"]
-            or not result["cardholder"]["en"]
-        ):
+        if step.code and not _told(step.code, result):
             self.report.problems.append(f"decline {step.code} was not told")
+
+
+def _told(code: str, result: Mapping[str, Any]) -> bool:
+    """Say whether a decline reached cashier and cardholder in both languages."""
+    people = (result.get("cashier", {}), result.get("cardholder", {}))
+    texts = [person.get(language) for person in people for language in ("zh", "en")]
+    return result.get("response_code") == code and all(texts)
 
 
 async def _settle(day: Day, _: Step) -> None:
@@ -200,6 +203,8 @@ async def _power_cut(day: Day, step: Step) -> None:
             while acquirer.asked == asked:  # noqa: ASYNC110 - another process asks
                 await anyio.sleep(0.005)
         await day.cut()
+    if day.report.counts["power_cut: cut"] != 1:
+        day.report.problems.append("the power cut came after the answer")
     await day.start()
     await day.until("reversals", value=0)
     if (await day.result({"do": "status"}))["in_doubt"]:
