@@ -20,12 +20,16 @@ def complaints(page: Path) -> list[str]:
     found = []
     for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), start=1):
         where = f"{page.relative_to(ROOT)}:{number}"
-        for target in LINK.findall(line):
-            if "://" not in target and not (page.parent / target).exists():
-                found.append(f"{where}: link to {target}, which is not there")
-        for named in NAMED.findall(line):
-            if not (ROOT / named).exists():
-                found.append(f"{where}: names {named}, which is not there")
+        found += [
+            f"{where}: link to {target}, which is not there"
+            for target in LINK.findall(line)
+            if "://" not in target and not (page.parent / target).exists()
+        ]
+        found += [
+            f"{where}: names {named}, which is not there"
+            for named in NAMED.findall(line)
+            if not (ROOT / named).exists()
+        ]
         if FORBIDDEN.search(line):
             found.append(f"{where}: claims what this project must not claim")
     return found
