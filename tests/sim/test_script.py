@@ -6,7 +6,16 @@ import pytest
 
 from posfw.sim.script import DECLINES, SALES, script
 
-ALWAYS = {"lost_answer", "late_answer", "line_down", "power_cut", "void", "refund", "settle"}
+ALWAYS = {
+    "lost_answer",
+    "late_answer",
+    "line_down",
+    "power_cut",
+    "chip_swipe",
+    "void",
+    "refund",
+    "settle",
+}
 
 
 @pytest.mark.parametrize("seed", range(1, 21))
@@ -17,6 +26,9 @@ def test_what_must_happen_happens_whatever_the_seed(seed: int) -> None:
     )
     assert {step.code for step in steps if step.code} == set(DECLINES)
     assert steps[-1].what == "settle"
+    sales = [step for step in steps if step.what == "sale"]
+    assert any(step.swiped for step in sales)
+    assert any(not step.swiped for step in sales)
 
 
 def test_the_same_seed_gives_the_same_day_and_another_one_another() -> None:

@@ -43,7 +43,10 @@ def test_a_day_balances_and_the_same_seed_gives_the_same_counts(tmp_path: Path) 
     assert first == second
     assert first["balanced"] is True
     assert first["journal"] == first["bank"]
-    assert first["counts"]["sale: success"] >= 20
+    counts = first["counts"]
+    assert counts["sale: success"] + counts["sale swiped: success"] == 20
+    assert counts["line_down swiped: success"] == counts["line_down: failed"] == 1
+    assert counts["chip_swipe swiped: failed"] == 1
     assert first["counts"]["sale: failed"] == 4
     assert json.loads((tmp_path / "a" / "report.json").read_text())["balanced"] is True
 

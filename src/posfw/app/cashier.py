@@ -6,15 +6,19 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from posfw.app.answers import conclusion_answer
+from posfw.app.answers import conclusion_answer, refusal_answer
+from posfw.app.cards import CardDesk
 from posfw.app.control import Progress
 from posfw.app.session import Session
 from posfw.board.site import Site
+from posfw.card.manual import keyed
+from posfw.card.rules import Chip, admit
 from posfw.journal.store import Journal
 from posfw.ports import Clock, SecureElement
+from posfw.sale.limits import Refusal
 from posfw.sale.machine import Authorise, Effect, Inquire
 from posfw.sale.task import Sales
-from posfw.values.card import CardNumber, CardRead, EntryMode
+from posfw.values.card import CardRead
 from posfw.values.document import Copy, DocumentKind, DocumentRef, JobState
 from posfw.values.errors import CodecError, RefusedError
 from posfw.values.identity import Key, parse_key
@@ -35,6 +39,7 @@ class Cashier:
     sales: Sales
     journal: Journal
     session: Session
+    desk: CardDesk
     element: SecureElement
     clock: Clock
     site: Site
@@ -79,8 +84,30 @@ class Cashier:
 
     async def _sale(self, body: Body, progress: Progress) -> Body:
         amount = parse_amount(_text(body, "amount"))
-        card = _keyed(body)
+        card = await self._card(body, amount, progress)
+        if isinstance(card, Refusal):
+            return refusal_answer(card, self.texts)
         return await self._run(self._intent(Kind.SALE, amount, card, body), card, progress)
+
+    async def _card(self, body: Body, amount: Money, progress: Progress) -> CardRead | Refusal:
+        """Return the card that was keyed or comes next at the reader, or why it is not taken."""
+        read: CardRead | str | None
+        if "keyed" in body:
+            typed = body["keyed"]
+            if not isinstance(typed, Mapping):
+                raise CodecError("`keyed` must hold pan and expiry.")
+            read = keyed(_text(typed, "pan"), _text(typed, "expiry"))
+        else:
+            text = self.texts("Swipe the card: {amount}", amount=str(amount))
+            progress({"screen": "present_card", "amount": str(amount), "text": text})
+            read = await self.desk.next_read(self.site.timing.card_s)
+        if not isinstance(read, CardRead):
+            cause = "The card could not be read." if read else "No card came in time."
+            return Refusal(read or "CRD-001", cause, "Try again, or use another card.")
+        admitted = admit(read, today=self.clock.now().date(), chip=Chip.NOT_TRIED)
+        if isinstance(admitted, CardRead):
+            return admitted
+        return Refusal(admitted.code, f"{admitted.zh} / {admitted.en}", "Use another card.")
 
     async def _void(self, body: Body, progress: Progress) -> Body:
         original = await self._original(body)
@@ -162,22 +189,6 @@ class Cashier:
         ref = DocumentRef(DocumentKind.RECEIPT, str(key))
         job = await self.journal.enqueue(ref, Copy.MERCHANT, self.clock.now(), duplicate=True)
         return {"ok": True, "job": job.number}
-
-
-def _keyed(body: Body) -> CardRead:
-    typed = body.get("keyed")
-    if not isinstance(typed, Mapping):
-        raise RefusedError(
-            "No card reader is connected.",
-            code="CRD-120",
-            next_step="Key a test card: --pan NUMBER --expiry YYMM",
-        )
-    expiry = _text(typed, "expiry")
-    if len(expiry) != 4 or not (
-        expiry.isascii() and expiry.isdigit() and 1 <= int(expiry[2:]) <= 12
-    ):
-        raise CodecError("The expiry date is four digits: YYMM.", code="CRD-112")
-    return CardRead(CardNumber(_text(typed, "pan")), EntryMode.KEYED, expiry)
 
 
 def _operator(body: Body, default: str) -> str:

@@ -15,12 +15,14 @@ from pathlib import Path
 import anyio
 from anyio.abc import TaskGroup
 
+from posfw.app.cards import CardDesk
 from posfw.app.cashier import Cashier
 from posfw.app.control import serve
 from posfw.app.session import Session
 from posfw.app.world import World
 from posfw.board.profile import BoardProfile
 from posfw.board.site import Site
+from posfw.card.task import SerialCardReader
 from posfw.journal.store import Journal
 from posfw.keys import software
 from posfw.ports import SecureElement
@@ -84,10 +86,12 @@ async def running(
         recovered = await sales.recover()
         started: dict[str, Plain] = {"recovered": recovered, "board": board.id}
         await journal.append(Record(Topic.SYSTEM, "started", world.clock.now(), body=started))
+        desk = CardDesk()
         cashier = Cashier(
             sales=sales,
             journal=journal,
             session=Session(journal, uplink, world.clock),
+            desk=desk,
             element=element,
             clock=world.clock,
             site=site,
@@ -96,9 +100,25 @@ async def running(
         )
         async with anyio.create_task_group() as group:
             group.start_soon(uplink.run)
+            await _read_cards(group, board, site, state, desk)
             await _serve(group, state, cashier)
             yield Terminal(journal, uplink, cashier, recovered)
             group.cancel_scope.cancel()
+
+
+async def _read_cards(
+    group: TaskGroup, board: BoardProfile, site: Site, state: Path, desk: CardDesk
+) -> None:
+    """Start the board's stripe reader; the site file may name another port."""
+    port = board.ports.get("card")
+    if port is None:
+        return
+    path = site.ports.get("card", port.path)
+    if "://" not in path:
+        path = str(state / path)  # an absolute path stays as it is
+    reader = SerialCardReader(path, baudrate=port.baud)
+    await group.start(reader.run)
+    group.start_soon(desk.run, reader)
 
 
 async def _serve(group: TaskGroup, state: Path, cashier: Cashier) -> None:

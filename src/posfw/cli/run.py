@@ -76,5 +76,5 @@ def _site_path(named: Path | None, state: Path) -> Path:
     raise ConfigError(
         f"There is no site file at {' or '.join(str(path) for path in candidates)}.",
         code="CFG-020",
-        next_step="Start the simulators first (posfw sim rig --pty) or write a site file.",
+        next_step="Start the simulators first (posfw sim rig) or write a site file.",
     )

@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import anyio
 from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
+from posfw.sim.cards import TestCard, deck
 from posfw.sim.rig import TERMINAL, Rig, rig
 from posfw.sim.script import Step, script
 from posfw.values.errors import DeviceError, MisuseError
@@ -64,9 +65,10 @@ class Day:
     report: Report
     process: Process | None = None
     approved: list[tuple[str, int]] = field(default_factory=list)
+    cards: dict[str, TestCard] = field(default_factory=dict)
 
-    async def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Send one request to the terminal and return its result or error."""
+    async def ask(self, request: Mapping[str, Any], swiped: str = "") -> dict[str, Any]:
+        """Send one request and return its result or error; a card is swiped when asked for."""
         path = self.state / "control.sock"
         async with await anyio.connect_unix(path) as stream:
             await stream.send(json.dumps(request).encode() + b"\n")
@@ -75,14 +77,16 @@ class Day:
                 body: dict[str, Any] = json.loads(await lines.receive_until(b"\n", 65536))
                 if "progress" not in body:
                     return body
+                if swiped and body["progress"]["screen"] == "present_card":
+                    await self.rig.reader.swipe(self.cards[swiped])
 
-    async def result(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    async def result(self, request: Mapping[str, Any], swiped: str = "") -> dict[str, Any]:
         """Like `ask`, for requests that must not be refused as such.
 
         Raises:
             MisuseError: the terminal answered with an error.
         """
-        body = await self.ask(request)
+        body = await self.ask(request, swiped)
         if "error" in body:
             raise MisuseError(f"{request['do']}: {body['error']['cause']}")
         found: dict[str, Any] = body["result"]
@@ -117,18 +121,21 @@ class Day:
                 await anyio.sleep(0.02)
 
     async def sale(self, step: Step) -> dict[str, Any]:
-        """Key a sale and hold its ending against the script."""
-        keyed = {"pan": step.card, "expiry": "3012"}
+        """Swipe or key a sale and hold its ending against the script."""
         amount = f"{step.amount_minor // 100}.{step.amount_minor % 100:02d}"
-        result = await self.result({"do": "sale", "amount": amount, "keyed": keyed})
+        request: dict[str, Any] = {"do": "sale", "amount": amount}
+        if not step.swiped:
+            request["keyed"] = {"pan": step.card, "expiry": "3012"}
+        result = await self.result(request, step.swiped)
         self.judge(step, result)
-        if result["ending"] == "success":
+        if result["ending"] == "success" and step.what != "line_down":
             self.approved.append((result["key"], step.amount_minor))
         return result
 
     def judge(self, step: Step, result: Mapping[str, Any]) -> None:
         """Count an ending; what is not as expected is a problem of the day."""
-        self.report.counts[f"{step.what}: {result['ending']}"] += 1
+        way = " swiped" if step.swiped else ""
+        self.report.counts[f"{step.what}{way}: {result['ending']}"] += 1
         if result["ending"] != step.expect:
             self.report.problems.append(f"{step.what} ended as {result['ending']}")
         if step.code and not _told(step.code, result):
@@ -179,9 +186,18 @@ async def _late_answer(day: Day, step: Step) -> None:
 async def _line_down(day: Day, step: Step) -> None:
     await day.rig.acquirer.set_down(down=True)
     await day.until("online", value=False)
-    await day.sale(step)  # a keyed card is never taken offline
+    if (await day.sale(step))["kind"] != "approved_offline":
+        day.report.problems.append("a swiped sale was not taken offline")
+    await day.sale(replace(step, swiped="", expect="failed"))  # keyed: never offline
     await day.rig.acquirer.set_down(down=False)
     await day.until("online", value=True)
+    await day.until("offline_count", value=0)
+
+
+async def _chip_swipe(day: Day, step: Step) -> None:
+    result = await day.sale(step)
+    if "此卡为芯片卡,请插卡" not in str(result.get("lines")):
+        day.report.problems.append("a chip card was not asked to be inserted")
 
 
 async def _power_cut(day: Day, step: Step) -> None:
@@ -218,6 +234,7 @@ _STEPS = {
     "lost_answer": _lost_answer,
     "late_answer": _late_answer,
     "line_down": _line_down,
+    "chip_swipe": _chip_swipe,
     "power_cut": _power_cut,
     "settle": _settle,
 }
@@ -226,7 +243,7 @@ _STEPS = {
 @asynccontextmanager
 async def _opened(state: Path, seed: int) -> AsyncIterator[Day]:
     async with rig(state) as around:
-        day = Day(around, state, Report(seed))
+        day = Day(around, state, Report(seed), cards=deck(seed))
         try:
             yield day
         finally:

@@ -13,6 +13,7 @@ from posfw.crypto.dukpt import initial_key
 from posfw.keys import software
 from posfw.sim.acquirer import Acquirer
 from posfw.sim.certificates import SERVER_NAME, make
+from posfw.sim.reader import PtyReader, pty_reader
 
 __all__ = ["TERMINAL", "Rig", "rig"]
 
@@ -57,10 +58,12 @@ class Rig:
     Attributes:
         acquirer: drive its faults, look into its bank.
         site: the site file for `posfw run`.
+        reader: the stripe reader's end of the wire.
     """
 
     acquirer: Acquirer
     site: Path
+    reader: PtyReader
 
 
 @asynccontextmanager
@@ -72,7 +75,8 @@ async def rig(state: Path) -> AsyncIterator[Rig]:
     async with anyio.create_task_group() as group:
         port = await group.start(acquirer.serve, certificates, 0)
         site = await anyio.to_thread.run_sync(_files, folder, port)
-        yield Rig(acquirer, site)
+        with pty_reader(folder / "card") as reader:
+            yield Rig(acquirer, site, reader)
         group.cancel_scope.cancel()
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 __all__ = ["Step", "script"]
 
 CARDS = ("6212345678901232", "4111111111111111", "5555555555554444", "6216261000000000018")
+SWIPED = ("unionpay", "unionpay-19", "visa", "mastercard")
+CHIP = "visa-chip"
 DECLINES = ("51", "05", "41", "55")
 SALES = 20
 
@@ -17,9 +19,11 @@ class Step:
     """One thing that happens.
 
     Attributes:
-        what: sale, void, refund, lost_answer, late_answer, line_down, power_cut or settle.
+        what: sale, chip_swipe, void, refund, lost_answer, late_answer, line_down, power_cut or
+            settle.
         amount_minor: of a sale or refund.
         card: test card number, keyed by hand.
+        swiped: name of a test card that is swiped instead, or "".
         expect: how it must end: success, failed or unknown.
         code: response code of a decline.
     """
@@ -29,6 +33,7 @@ class Step:
     card: str = ""
     expect: str = "success"
     code: str = ""
+    swiped: str = ""
 
 
 def script(seed: int) -> tuple[Step, ...]:
@@ -39,11 +44,14 @@ def script(seed: int) -> tuple[Step, ...]:
     troubles = [
         _trouble(random, "lost_answer", "success"),
         _trouble(random, "late_answer", "unknown"),
-        _trouble(random, "line_down", "failed"),
+        _trouble(random, "line_down", "success"),
+        _trouble(random, "chip_swipe", "failed"),
         _trouble(random, "power_cut", ""),
         Step("void"),
         Step("refund", amount_minor=random.randrange(1, 100)),
     ]
+    sales[0] = replace(sales[0], swiped=SWIPED[0])
+    sales[1] = replace(sales[1], swiped="")
     first, rest = sales[:3], [*sales[3:], *declines, *troubles]
     random.shuffle(rest)
     return (*first, *rest, Step("settle"))
@@ -51,7 +59,8 @@ def script(seed: int) -> tuple[Step, ...]:
 
 def _sale(random: Random) -> Step:
     amount = random.randrange(1, 500) * 100  # no cents: no decline
-    return Step("sale", amount, random.choice(CARDS))
+    swiped = random.choice(("", *SWIPED))
+    return Step("sale", amount, random.choice(CARDS), swiped=swiped)
 
 
 def _decline(random: Random, code: str) -> Step:
@@ -60,4 +69,7 @@ def _decline(random: Random, code: str) -> Step:
 
 
 def _trouble(random: Random, what: str, expect: str) -> Step:
-    return Step(what, random.randrange(1, 500) * 100, random.choice(CARDS), expect)
+    swiped = {"chip_swipe": CHIP, "line_down": SWIPED[0]}.get(what, "")
+    limit = 250 if what == "line_down" else 500  # the offline limit of the rig's site file
+    amount = random.randrange(1, limit) * 100
+    return Step(what, amount, random.choice(CARDS), expect, swiped=swiped)

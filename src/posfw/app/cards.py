@@ -1,0 +1,38 @@
+"""Hands the card that comes next to whoever waits for one; a card nobody waits for is dropped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import anyio
+
+from posfw.ports import CardReader
+from posfw.values.card import CardRead
+
+__all__ = ["CardDesk"]
+
+
+@dataclass(slots=True)
+class CardDesk:
+    """At most one waits; nothing is kept: card data lives no longer than its sale."""
+
+    _waiting: anyio.Event | None = None
+    _read: CardRead | str | None = field(default=None, repr=False)
+
+    async def run(self, reader: CardReader) -> None:
+        """Pass on reads until cancelled."""
+        async for read in reader.reads():
+            if self._waiting is not None and not self._waiting.is_set():
+                self._read = read
+                self._waiting.set()
+
+    async def next_read(self, timeout_s: float) -> CardRead | str | None:
+        """Return the next card, a stable code for a read that failed, or None after the time."""
+        self._waiting = anyio.Event()
+        try:
+            with anyio.move_on_after(timeout_s):
+                await self._waiting.wait()
+            return self._read
+        finally:
+            self._waiting = None
+            self._read = None
