@@ -96,7 +96,8 @@ class Day:
         """Start the terminal and wait until it is ready and online."""
         command = [sys.executable, "-m", "posfw", "run", "--board", "host"]
         places = ["--state", str(self.state), "--site", str(self.rig.site)]
-        self.process = await anyio.open_process([*command, *places], stderr=None)
+        log = ["--log", str(self.state / "debug.log")]
+        self.process = await anyio.open_process([*command, *places, *log], stderr=None)
         if self.process.stdout is None:
             raise MisuseError("The terminal has no standard output.")
         with anyio.fail_after(READY_S):
