@@ -133,7 +133,7 @@ class JournalError(PosfwError):
     code = "JRN-001"
     exit_code = 6
     effect = "The terminal is out of service: no sale is taken."
-    next_step = "Do not delete the file. Run `posfw journal verify`."
+    next_step = "Do not delete the file; keep a copy of it and call service."
 
 
 class JournalBusyError(JournalError):
