@@ -5,22 +5,27 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from bench.claims import CLAIMS, Claim
+from bench import journal, uplink
+from bench.claim import Claim
+
+# One module a slice; each has a table CLAIMS of name and measurement.
+CLAIMS: dict[str, Callable[[], Claim]] = {**journal.CLAIMS, **uplink.CLAIMS}
 
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 
 
 def main() -> int:
-    """Run the named claims, or all; return 1 if a ratio is above its limit."""
+    """Run the named claims, or all; return 1 if one does not hold."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help=f"of {', '.join(CLAIMS)}; default: all")
     names = parser.parse_args().names or list(CLAIMS)
     results: dict[str, Claim] = {}
     for name in names:
         claim = results[name] = CLAIMS[name]()
-        verdict = "ok" if claim.ratio <= claim.limit else "ABOVE"
+        verdict = "ok" if claim.holds else "MISS"
         print(
             f"{name:16} ours {claim.ours:10.2f}  other {claim.other:10.2f} {claim.unit:10}"
             f" ratio {claim.ratio:5.2f}  limit {claim.limit:4.2f}  {verdict}"
@@ -29,7 +34,7 @@ def main() -> int:
     RESULTS.parent.mkdir(exist_ok=True)
     document = {name: claim.document() for name, claim in results.items()}
     RESULTS.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    return int(any(claim.ratio > claim.limit for claim in results.values()))
+    return int(not all(claim.holds for claim in results.values()))
 
 
 if __name__ == "__main__":
