@@ -10,7 +10,8 @@ import anyio
 import pytest
 from anyio.abc import SocketStream
 
-from posfw.app.control import MAX_LINE_BYTES, Handler, Progress, serve
+from posfw.app.control import MAX_LINE_BYTES, serve
+from posfw.app.verbs import Handler, Progress
 from posfw.values.errors import RefusedError
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from posfw.app.answers import conclusion_answer, refusal_answer
 from posfw.app.cards import CardDesk
-from posfw.app.control import Progress
 from posfw.app.session import Session
+from posfw.app.verbs import Body, Progress, Verb, operator_of, text_of
 from posfw.board.site import Site
 from posfw.card.manual import keyed
 from posfw.card.rules import Chip, admit
@@ -19,22 +18,18 @@ from posfw.sale.limits import Refusal
 from posfw.sale.machine import Authorise, Effect, Inquire
 from posfw.sale.task import Sales
 from posfw.values.card import CardRead
-from posfw.values.document import Copy, DocumentKind, DocumentRef, JobState
 from posfw.values.errors import CodecError, RefusedError
-from posfw.values.identity import Key, parse_key
+from posfw.values.identity import parse_key
 from posfw.values.money import Money, parse_amount
 from posfw.values.texts import Texts
 from posfw.values.transaction import Intent, Kind, Transaction
 
 __all__ = ["Cashier"]
 
-Body = Mapping[str, Any]
-Verb = Callable[[Body, Progress], Awaitable[Body]]
-
 
 @dataclass(frozen=True, slots=True)
 class Cashier:
-    """The verbs of the control socket; each returns a JSON-able result."""
+    """Payments and the session."""
 
     sales: Sales
     journal: Journal
@@ -46,27 +41,17 @@ class Cashier:
     texts: Texts
     stop: Callable[[], None]
 
-    async def handle(self, verb: str, body: Body, progress: Progress) -> Body:
-        """Perform one verb.
-
-        Raises:
-            CodecError: an unknown verb, or a field of the wrong type.
-            PosfwError: what the verb itself raises.
-        """
-        verbs: dict[str, Verb] = {
+    def verbs(self) -> Mapping[str, Verb]:
+        """Return the cashier's verbs."""
+        return {
             "status": self._status,
             "sale": self._sale,
             "void": self._void,
             "refund": self._refund,
             "sign_on": self._sign_on,
             "settle": self._settle,
-            "unknown_prints": self._unknown_prints,
-            "reprint": self._reprint,
             "stop": self._stop,
         }
-        if verb not in verbs:
-            raise CodecError(f"The verb {verb[:20]!r} is not known; known: {', '.join(verbs)}.")
-        return await verbs[verb](body, progress)
 
     async def _status(self, _: Body, __: Progress) -> Body:
         return await self.session.status()
@@ -83,7 +68,7 @@ class Cashier:
         return {"ok": True}
 
     async def _sale(self, body: Body, progress: Progress) -> Body:
-        amount = parse_amount(_text(body, "amount"))
+        amount = parse_amount(text_of(body, "amount"))
         card = await self._card(body, amount, progress)
         if isinstance(card, Refusal):
             return refusal_answer(card, self.texts)
@@ -96,7 +81,7 @@ class Cashier:
             typed = body["keyed"]
             if not isinstance(typed, Mapping):
                 raise CodecError("`keyed` must hold pan and expiry.")
-            read = keyed(_text(typed, "pan"), _text(typed, "expiry"))
+            read = keyed(text_of(typed, "pan"), text_of(typed, "expiry"))
         else:
             text = self.texts("Swipe the card: {amount}", amount=str(amount))
             progress({"screen": "present_card", "amount": str(amount), "text": text})
@@ -116,11 +101,11 @@ class Cashier:
 
     async def _refund(self, body: Body, progress: Progress) -> Body:
         original = await self._original(body)
-        amount = parse_amount(_text(body, "amount"))
+        amount = parse_amount(text_of(body, "amount"))
         return await self._run(self._against(Kind.REFUND, amount, original, body), None, progress)
 
     async def _original(self, body: Body) -> Transaction:
-        key = parse_key(_text(body, "key"))
+        key = parse_key(text_of(body, "key"))
         original = await self.journal.transaction(key)
         if original is None:
             raise RefusedError(
@@ -152,7 +137,7 @@ class Cashier:
             entry_mode=card.entry_mode,
             card_masked=card.number.masked,
             card_token=self.element.token(card.number),
-            operator=_operator(body, "01"),
+            operator=operator_of(body, "01"),
             at=self.clock.now(),
             expiry=card.expiry,
             note=str(body.get("note", ""))[:40],
@@ -166,40 +151,8 @@ class Cashier:
             entry_mode=first.entry_mode,
             card_masked=first.card_masked,
             card_token=first.card_token,
-            operator=_operator(body, "00"),
+            operator=operator_of(body, "00"),
             at=self.clock.now(),
             original=original.key,
             expiry=first.expiry,
         )
-
-    async def _unknown_prints(self, body: Body, _: Progress) -> Body:
-        decision = _text(body, "decision")
-        if decision not in ("reprint", "void"):
-            raise CodecError("The decision is reprint or void.")
-        unknown = await self.journal.jobs(JobState.UNKNOWN)
-        for job in unknown:
-            now = self.clock.now()
-            await self.journal.mark(job, JobState.VOID, job.band, decision, now)
-            if decision == "reprint":
-                await self.journal.enqueue(job.ref, job.copy, now, duplicate=True)
-        return {"ok": True, "decided": len(unknown), "decision": decision}
-
-    async def _reprint(self, body: Body, _: Progress) -> Body:
-        key: Key = (await self._original(body)).key
-        ref = DocumentRef(DocumentKind.RECEIPT, str(key))
-        job = await self.journal.enqueue(ref, Copy.MERCHANT, self.clock.now(), duplicate=True)
-        return {"ok": True, "job": job.number}
-
-
-def _operator(body: Body, default: str) -> str:
-    operator = str(body.get("operator", default))
-    if len(operator) != 2 or not (operator.isascii() and operator.isdigit()):
-        raise CodecError("The operator is two digits.")
-    return operator
-
-
-def _text(body: Body, name: str) -> str:
-    value = body.get(name)
-    if not isinstance(value, str):
-        raise CodecError(f"{name!r} must be a text.")
-    return value

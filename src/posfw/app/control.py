@@ -8,7 +8,7 @@ by the terminal's user only. A client that goes away never ends a transaction: i
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,12 @@ import anyio
 from anyio.abc import SocketStream, TaskGroup, TaskStatus
 from anyio.streams.buffered import BufferedByteReceiveStream
 
+from posfw.app.verbs import Handler, Progress
 from posfw.values.errors import CodecError, PosfwError
 
-__all__ = ["Handler", "Progress", "error_body", "serve"]
+__all__ = ["error_body", "serve"]
 
 MAX_LINE_BYTES = 16_384
-Progress = Callable[[Mapping[str, Any]], None]
-Handler = Callable[[str, Mapping[str, Any], Progress], Awaitable[Mapping[str, Any]]]
 
 
 async def serve(

@@ -18,7 +18,9 @@ from anyio.abc import TaskGroup
 from posfw.app.cards import CardDesk
 from posfw.app.cashier import Cashier
 from posfw.app.control import serve
+from posfw.app.printing import Printing
 from posfw.app.session import Session
+from posfw.app.verbs import Handler, dispatcher
 from posfw.app.world import World
 from posfw.board.profile import BoardProfile
 from posfw.board.site import Site
@@ -101,7 +103,8 @@ async def running(
         async with anyio.create_task_group() as group:
             group.start_soon(uplink.run)
             await _read_cards(group, board, site, state, desk)
-            await _serve(group, state, cashier)
+            handler = dispatcher(cashier.verbs(), Printing(journal, world.clock).verbs())
+            await _serve(group, state, handler)
             yield Terminal(journal, uplink, cashier, recovered)
             group.cancel_scope.cancel()
 
@@ -121,8 +124,8 @@ async def _read_cards(
     group.start_soon(desk.run, reader)
 
 
-async def _serve(group: TaskGroup, state: Path, cashier: Cashier) -> None:
-    await group.start(serve, state / "control.sock", cashier.handle, group)
+async def _serve(group: TaskGroup, state: Path, handler: Handler) -> None:
+    await group.start(serve, state / "control.sock", handler, group)
 
 
 def _element(board: BoardProfile, site: Site) -> SecureElement:
