@@ -19,6 +19,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 
 from posfw.app.verbs import Handler, Progress
 from posfw.values.errors import CodecError, PosfwError
+from posfw.values.texts import ENGLISH, Texts
 
 __all__ = ["error_body", "serve"]
 
@@ -29,6 +30,7 @@ async def serve(
     path: Path,
     handler: Handler,
     group: TaskGroup,
+    texts: Texts = ENGLISH,
     *,
     task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -38,13 +40,13 @@ async def serve(
     try:
         async with listener:
             task_status.started()
-            await listener.serve(lambda stream: _client(stream, handler, group))
+            await listener.serve(lambda stream: _client(stream, handler, group, texts))
     finally:
         with anyio.CancelScope(shield=True):
             await anyio.Path(path).unlink(missing_ok=True)
 
 
-async def _client(stream: SocketStream, handler: Handler, group: TaskGroup) -> None:
+async def _client(stream: SocketStream, handler: Handler, group: TaskGroup, texts: Texts) -> None:
     async with stream:
         lines = BufferedByteReceiveStream(stream)
         with suppress(
@@ -55,10 +57,12 @@ async def _client(stream: SocketStream, handler: Handler, group: TaskGroup) -> N
         ):
             while True:
                 line = await lines.receive_until(b"\n", MAX_LINE_BYTES)
-                await _request(line, stream, handler, group)
+                await _request(line, stream, handler, group, texts)
 
 
-async def _request(line: bytes, stream: SocketStream, handler: Handler, group: TaskGroup) -> None:
+async def _request(
+    line: bytes, stream: SocketStream, handler: Handler, group: TaskGroup, texts: Texts
+) -> None:
     sender, receiver = anyio.create_memory_object_stream[Mapping[str, Any]](64)
 
     def progress(body: Mapping[str, Any]) -> None:
@@ -67,7 +71,7 @@ async def _request(line: bytes, stream: SocketStream, handler: Handler, group: T
 
     async def work() -> None:
         with sender:
-            body = await _outcome(line, handler, progress)
+            body = await _outcome(line, handler, progress, texts)
             with suppress(anyio.BrokenResourceError):
                 await sender.send(body)
 
@@ -78,7 +82,9 @@ async def _request(line: bytes, stream: SocketStream, handler: Handler, group: T
             await stream.send(text.encode() + b"\n")
 
 
-async def _outcome(line: bytes, handler: Handler, progress: Progress) -> Mapping[str, Any]:
+async def _outcome(
+    line: bytes, handler: Handler, progress: Progress, texts: Texts
+) -> Mapping[str, Any]:
     try:
         try:
             request = json.loads(line)
@@ -87,15 +93,19 @@ async def _outcome(line: bytes, handler: Handler, progress: Progress) -> Mapping
             raise CodecError("The request is not a JSON object with a verb.") from error
         return {"result": await handler(str(verb), request, progress)}
     except PosfwError as error:
-        return {"error": error_body(error)}
+        return {"error": error_body(error, texts)}
 
 
-def error_body(error: PosfwError) -> dict[str, Any]:
-    """Return an error as the control protocol and `--json` show it."""
+def error_body(error: PosfwError, texts: Texts) -> dict[str, Any]:
+    """Return an error as the control protocol and `--json` show it.
+
+    `text` tells it in the merchant's language, by its code; it is the code where none is known.
+    """
     return {
         "code": error.stable_code,
         "cause": error.cause,
         "effect": error.effect_text,
         "next_step": error.next_step_text,
+        "text": texts(error.stable_code),
         "exit": type(error).exit_code,
     }

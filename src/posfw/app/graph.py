@@ -104,7 +104,7 @@ async def running(
             group.start_soon(uplink.run)
             await _read_cards(group, board, site, state, desk)
             handler = dispatcher(cashier.verbs(), Printing(journal, world.clock).verbs())
-            await _serve(group, state, handler)
+            await _serve(group, state, handler, texts)
             yield Terminal(journal, uplink, cashier, recovered)
             group.cancel_scope.cancel()
 
@@ -124,8 +124,8 @@ async def _read_cards(
     group.start_soon(desk.run, reader)
 
 
-async def _serve(group: TaskGroup, state: Path, handler: Handler) -> None:
-    await group.start(serve, state / "control.sock", handler, group)
+async def _serve(group: TaskGroup, state: Path, handler: Handler, texts: Texts) -> None:
+    await group.start(serve, state / "control.sock", handler, group, texts)
 
 
 def _element(board: BoardProfile, site: Site) -> SecureElement:

@@ -53,7 +53,7 @@ def _perform(state: Path, request: Mapping[str, Any], *, as_json: bool) -> int:
         click.echo(json.dumps(body, ensure_ascii=False))
     elif "error" in body:
         error = body["error"]
-        for part in ("cause", "effect", "next_step"):
+        for part in ("text", "cause", "effect", "next_step"):
             click.echo(error[part], err=True)
         click.echo(f"({error['code']})", err=True)
     else:

@@ -86,6 +86,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _tell(error: PosfwError, *, as_json: bool) -> None:
+    from posfw.app.catalogue import load_texts  # noqa: PLC0415 - only where something went wrong
+
     if as_json:
         body = {
             "schema": "posfw.error",
@@ -96,6 +98,7 @@ def _tell(error: PosfwError, *, as_json: bool) -> None:
             "next_step": error.next_step_text,
         }
         click.echo(json.dumps(body, ensure_ascii=False))
-    for line in (error.cause, error.effect_text, error.next_step_text):
+    chinese = load_texts("zh-Hans")(error.stable_code)
+    for line in (chinese, error.cause, error.effect_text, error.next_step_text):
         click.echo(line, err=True)
     click.echo(f"({error.stable_code})", err=True)

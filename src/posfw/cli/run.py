@@ -11,12 +11,12 @@ from pathlib import Path
 import anyio
 import click
 
+from posfw.app.catalogue import load_texts
 from posfw.app.graph import running
 from posfw.app.world import World
 from posfw.board.site import parse_site
 from posfw.cli.places import load_board, state_option
 from posfw.values.errors import ConfigError
-from posfw.values.texts import Texts
 
 __all__ = ["run"]
 
@@ -41,7 +41,7 @@ def run(board_name: str, site_path: Path | None, state: Path, log_path: Path | N
     board = load_board(board_name)
     path = _site_path(site_path, state)
     site = parse_site(path.read_text(encoding="utf-8"), source=str(path))
-    texts = Texts(site.language)
+    texts = load_texts(site.language)
 
     async def main() -> None:
         stopped = anyio.Event()
