@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import signal
+import socket
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import anyio
@@ -14,11 +18,15 @@ import click
 from posfw.app.catalogue import load_texts
 from posfw.app.graph import running
 from posfw.app.world import World
-from posfw.board.site import parse_site
+from posfw.board.profile import BoardProfile
+from posfw.board.site import Site, parse_site
 from posfw.cli.places import load_board, state_option
-from posfw.values.errors import ConfigError
+from posfw.values.errors import ConfigError, DeviceError
+from posfw.values.texts import Texts
 
 __all__ = ["run"]
+
+RIG_END_S = 5.0
 
 
 @click.command()
@@ -35,31 +43,46 @@ __all__ = ["run"]
 @state_option
 @click.option("--log", "log_path", type=click.Path(path_type=Path), help="DEBUG log to a file.")
 def run(board_name: str, site_path: Path | None, state: Path, log_path: Path | None) -> int:
-    """Run the terminal on a board; prints one JSON line when it is ready. 运行终端"""
+    """Run the terminal on a board; prints one JSON line when it is ready. 运行终端
+
+    A simulated board without a site file attaches to the rig of the state folder, or starts one.
+    """
     if log_path is not None:
         logging.basicConfig(filename=log_path, level=logging.DEBUG)
     board = load_board(board_name)
-    path = _site_path(site_path, state)
-    site = parse_site(path.read_text(encoding="utf-8"), source=str(path))
-    texts = load_texts(site.language)
-
-    async def main() -> None:
-        stopped = anyio.Event()
-        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-            async with running(
-                board=board, site=site, state=state, texts=texts, world=World(), stop=stopped.set
-            ) as terminal:
-                ready = {"ready": True, "recovered": terminal.recovered, "board": board.id}
-                click.echo(json.dumps(ready))
-                sys.stdout.flush()
-                async with anyio.create_task_group() as group:
-                    group.start_soon(_first_signal, signals, stopped)
-                    await stopped.wait()
-                    group.cancel_scope.cancel()
-
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    anyio.run(main)
+    own = site_path or state / "site.toml"
+    if site_path is None and not own.is_file() and board.simulated:
+        with _rig(state) as written:
+            return _run(board, written, state)
+    return _run(board, own, state)
+
+
+def _run(board: BoardProfile, site_path: Path, state: Path) -> int:
+    if not site_path.is_file():
+        raise ConfigError(
+            f"There is no site file at {site_path}.",
+            code="CFG-020",
+            next_step="Write one (docs/boards.md), or name one with --site.",
+        )
+    site = parse_site(site_path.read_text(encoding="utf-8"), source=str(site_path))
+    anyio.run(_main, board, site, state, load_texts(site.language))
     return 0
+
+
+async def _main(board: BoardProfile, site: Site, state: Path, texts: Texts) -> None:
+    stopped = anyio.Event()
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with running(
+            board=board, site=site, state=state, texts=texts, world=World(), stop=stopped.set
+        ) as terminal:
+            ready = {"ready": True, "recovered": terminal.recovered, "board": board.id}
+            click.echo(json.dumps(ready))
+            sys.stdout.flush()
+            async with anyio.create_task_group() as group:
+                group.start_soon(_first_signal, signals, stopped)
+                await stopped.wait()
+                group.cancel_scope.cancel()
 
 
 async def _first_signal(signals: object, stopped: anyio.Event) -> None:
@@ -68,13 +91,25 @@ async def _first_signal(signals: object, stopped: anyio.Event) -> None:
         return
 
 
-def _site_path(named: Path | None, state: Path) -> Path:
-    candidates = [named] if named else [state / "site.toml", state / "rig" / "site.toml"]
-    for path in candidates:
-        if path.is_file():
-            return path
-    raise ConfigError(
-        f"There is no site file at {' or '.join(str(path) for path in candidates)}.",
-        code="CFG-020",
-        next_step="Start the simulators first (posfw sim rig) or write a site file.",
-    )
+@contextmanager
+def _rig(state: Path) -> Iterator[Path]:
+    """Attach to the rig of this state folder, or run one for the length of the context."""
+    site = state / "rig" / "site.toml"
+    if _answers(state / "rig" / "control.sock"):
+        yield site
+        return
+    command = [sys.executable, "-m", "posfw", "sim", "rig", "--state", str(state)]
+    # A session of its own: Ctrl-C reaches the terminal first, and the line outlives its last word.
+    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process:  # noqa: S603 - our own program
+        try:
+            if process.stdout is None or b"ready" not in process.stdout.readline():
+                raise DeviceError("The simulator rig did not start.", code="OPR-007")
+            yield site
+        finally:
+            process.terminate()
+            process.wait(RIG_END_S)
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as line:
+        return line.connect_ex(str(path)) == 0

@@ -1,16 +1,28 @@
-"""`posfw sim`: the simulated acquirer in the foreground."""
+"""`posfw sim`: the rig in the foreground, and commands that drive a running one."""
 
 from __future__ import annotations
 
+import json
+import signal
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import anyio
 import click
 
+from posfw.app.control import serve
+from posfw.app.verbs import dispatcher
+from posfw.cli.asking import ask, json_option, perform
 from posfw.cli.places import state_option
+from posfw.sim.cards import NAMES
+from posfw.sim.desk import LINE, RigDesk
+from posfw.sim.reader import Way
 from posfw.sim.rig import rig
 
 __all__ = ["sim"]
+
+_WAYS = [way.value for way in Way]
 
 
 @click.group()
@@ -19,15 +31,91 @@ def sim() -> None:
 
 
 @sim.command("rig")
+@click.option(
+    "--pty", is_flag=True, help="Show the ptys of reader and printer for other programs."
+)
 @state_option
-def run_rig(state: Path) -> int:
-    """Run the simulated acquirer until Ctrl-C; writes the site file for `posfw run`. 模拟收单"""
+def run_rig(state: Path, *, pty: bool) -> int:
+    """Run reader, printer and acquirer until Ctrl-C; `posfw run` finds them. 模拟环境"""
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    anyio.run(_serve, state)
+    anyio.run(_serve, state, pty)
     return 0
 
 
-async def _serve(state: Path) -> None:
-    async with rig(state) as around:
-        click.echo(f"acquirer ready; in another window: posfw run --site {around.site}")
-        await anyio.sleep_forever()
+async def _serve(state: Path, pty: bool) -> None:  # noqa: FBT001 - anyio.run passes by position
+    async with rig(state) as around, anyio.create_task_group() as group:
+        handler = dispatcher(RigDesk(around).verbs())
+        await group.start(serve, state / "rig" / "control.sock", handler, group)
+        ready: dict[str, Any] = {"ready": True, "site": str(around.site)}
+        if pty:
+            ready["ports"] = around.ports
+        click.echo(json.dumps(ready))
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async for _ in signals:
+                break
+        group.cancel_scope.cancel()
+
+
+def _drive(state: Path, request: Mapping[str, Any], *, as_json: bool) -> int:
+    socket = state / "rig" / "control.sock"
+    return perform(socket, request, as_json=as_json, start="posfw sim rig")
+
+
+@sim.group()
+def card() -> None:
+    """Test cards. 测试卡"""
+
+
+@card.command("list")
+@state_option
+@json_option
+def list_cards(state: Path, *, as_json: bool) -> int:
+    """List the test cards. 列出测试卡"""
+    return _drive(state, {"do": "card_list"}, as_json=as_json)
+
+
+@card.command()
+@click.argument("name", type=click.Choice(NAMES))
+@click.option("--way", type=click.Choice(_WAYS), default="whole", help="How it reaches the wire.")
+@state_option
+@json_option
+def swipe(name: str, way: str, state: Path, *, as_json: bool) -> int:
+    """Swipe a test card through the simulated reader. 刷卡"""
+    return _drive(state, {"do": "card_swipe", "card": name, "way": way}, as_json=as_json)
+
+
+@card.command()
+@click.argument("name", type=click.Choice(NAMES))
+@click.argument("amount")
+@state_option
+@json_option
+def key(name: str, amount: str, state: Path, *, as_json: bool) -> int:
+    """Key a test card's number by hand for a sale of AMOUNT on the running terminal. 手输卡号"""
+    found = ask(state / "rig" / "control.sock", {"do": "card_list"}, start="posfw sim rig")
+    numbers = {entry["name"]: entry for entry in found["result"]["cards"]}
+    keyed = {"pan": numbers[name]["number"], "expiry": numbers[name]["expiry"]}
+    request = {"do": "sale", "amount": amount, "keyed": keyed}
+    return perform(state / "control.sock", request, as_json=as_json)
+
+
+@sim.command()
+@click.argument("what", type=click.Choice(LINE))
+@click.option("--count", default=1, show_default=True, help="How many answers a fault takes.")
+@state_option
+@json_option
+def line(what: str, count: int, state: Path, *, as_json: bool) -> int:
+    """Break or mend the line to the acquirer. 线路"""
+    return _drive(state, {"do": "line", "what": what, "count": count}, as_json=as_json)
+
+
+@sim.group()
+def bank() -> None:
+    """The simulated bank. 模拟银行"""
+
+
+@bank.command()
+@state_option
+@json_option
+def show(state: Path, *, as_json: bool) -> int:
+    """Show the bank's books, card numbers masked. 账目"""
+    return _drive(state, {"do": "bank"}, as_json=as_json)

@@ -65,6 +65,11 @@ class Rig:
     site: Path
     reader: PtyReader
 
+    @property
+    def ports(self) -> dict[str, str]:
+        """The ptys by role."""
+        return {"card": self.reader.path}
+
 
 @asynccontextmanager
 async def rig(state: Path) -> AsyncIterator[Rig]:

@@ -1,0 +1,91 @@
+"""One request over a control socket, told to a person or as one JSON document."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from posfw.values.errors import DeviceError
+
+__all__ = ["ask", "json_option", "perform", "show"]
+
+ANSWER_LIMIT_S = 300.0
+
+
+def json_option(function: Any) -> Any:  # a click decorator: click's own types are as loose
+    """Add `--json` to a command."""
+    return click.option("--json", "as_json", is_flag=True, help="One JSON document.")(function)
+
+
+def ask(
+    path: Path, request: Mapping[str, Any], *, quiet: bool = True, start: str = "posfw run"
+) -> dict[str, Any]:
+    """Send one request; progress goes to stderr; return the last body (result or error).
+
+    Raises:
+        DeviceError: nothing is running there, or it went away; `start` is what to do then.
+    """
+    with socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(ANSWER_LIMIT_S)
+        try:
+            line.connect(str(path))
+            line.sendall(json.dumps(request).encode() + b"\n")
+            with line.makefile("rb") as answers:
+                for answer in answers:
+                    body: dict[str, Any] = json.loads(answer)
+                    if "progress" not in body:
+                        return body
+                    if not quiet:
+                        click.echo(body["progress"].get("text", body["progress"]), err=True)
+        except OSError as error:
+            raise DeviceError(
+                f"Nothing answers at {path}.",
+                code="OPR-005",
+                effect="Nothing was done.",
+                next_step=f"Start it in another window: {start}",
+            ) from error
+    raise DeviceError("It stopped before it answered.", code="OPR-006")
+
+
+def perform(
+    path: Path, request: Mapping[str, Any], *, as_json: bool, start: str = "posfw run"
+) -> int:
+    """Ask and tell the answer; return the exit code.
+
+    Raises:
+        DeviceError: nothing is running there, or it went away.
+    """
+    body = ask(path, request, quiet=as_json, start=start)
+    if as_json:
+        click.echo(json.dumps(body, ensure_ascii=False))
+    elif "error" in body:
+        error = body["error"]
+        for part in ("text", "cause", "effect", "next_step"):
+            click.echo(error[part], err=True)
+        click.echo(f"({error['code']})", err=True)
+    else:
+        show(body["result"])
+    if "error" in body:
+        return int(body["error"]["exit"])
+    return 0 if body["result"].get("ok", True) else 1
+
+
+def show(result: Mapping[str, Any]) -> None:
+    """Print a result: its lines where it has them, else its fields; tables row by row."""
+    lines = result.get("lines")
+    if lines:
+        click.echo("\n".join(lines))
+        return
+    for name, value in result.items():
+        rows = value if isinstance(value, list) and value and isinstance(value[0], dict) else None
+        if rows is None:
+            click.echo(f"{name:18} {value}")
+            continue
+        click.echo(f"{name}:")
+        for row in rows:
+            click.echo("  " + "  ".join(str(cell) for cell in row.values()))

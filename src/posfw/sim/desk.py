@@ -1,0 +1,88 @@
+"""Driving a rig by hand: what `posfw sim` asks over the rig's own control socket."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from posfw.sim.cards import TestCard, deck
+from posfw.sim.reader import Way
+from posfw.sim.rig import Rig
+from posfw.values.errors import CodecError
+
+__all__ = ["LINE", "RigDesk"]
+
+Body = Mapping[str, Any]
+Progress = Callable[[Body], None]
+Verb = Callable[[Body, Progress], Awaitable[Body]]
+SLOW_S = 1.0
+LINE = ("down", "up", "slow", "lose-answer", "hold-answer", "duplicate-answer", "wrong-mac")
+
+
+@dataclass(frozen=True, slots=True)
+class RigDesk:
+    """Verbs over a running rig.
+
+    Attributes:
+        around: the rig.
+        cards: the deck by name.
+    """
+
+    around: Rig
+    cards: Mapping[str, TestCard] = field(default_factory=lambda: deck(1))
+
+    def verbs(self) -> Mapping[str, Verb]:
+        """Return the rig's verbs."""
+        return {
+            "card_list": self._list,
+            "card_swipe": self._swipe,
+            "line": self._line,
+            "bank": self._bank,
+        }
+
+    async def _list(self, _: Body, __: Progress) -> Body:
+        return {
+            "cards": [
+                {"name": card.name, "number": card.number.reveal(), "expiry": card.expiry}
+                for card in self.cards.values()
+            ]
+        }
+
+    async def _swipe(self, body: Body, _: Progress) -> Body:
+        card = self.cards.get(str(body.get("card", "")))
+        if card is None:
+            raise CodecError(
+                f"There is no test card of that name; known: {', '.join(self.cards)}."
+            )
+        ways = {way.value: way for way in Way}
+        way = ways.get(str(body.get("way", "whole")))
+        if way is None:
+            raise CodecError(f"The way is one of {', '.join(ways)}.")
+        await self.around.reader.swipe(card, way=way)
+        return {"ok": True, "card": card.name, "number": card.number.masked}
+
+    async def _line(self, body: Body, _: Progress) -> Body:
+        what, count = str(body.get("what", "")), body.get("count", 1)
+        if what not in LINE or not isinstance(count, int) or count < 1:
+            raise CodecError(f"The line can be {', '.join(LINE)}; a count is at least 1.")
+        acquirer = self.around.acquirer
+        if what in ("down", "up"):
+            await acquirer.set_down(down=what == "down")
+        if what in ("up", "slow"):
+            acquirer.faults.delay_s = SLOW_S if what == "slow" else 0.0
+        for name, counter in _COUNTERS.items():
+            if what == name:
+                setattr(acquirer.faults, counter, count)
+        return {"ok": True, "line": what}
+
+    async def _bank(self, _: Body, __: Progress) -> Body:
+        return self.around.acquirer.bank.snapshot()
+
+
+_COUNTERS = {
+    "lose-answer": "lose_answers",
+    "hold-answer": "hold_answers",
+    "duplicate-answer": "duplicate_answers",
+    "wrong-mac": "wrong_macs",
+}
