@@ -1,0 +1,1 @@
+"""Operators: who may do what, passwords, lock-out."""
