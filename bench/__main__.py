@@ -8,11 +8,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import journal, uplink
+from bench import journal, terminal, uplink
 from bench.claim import Claim
 
 # One module a slice; each has a table CLAIMS of name and measurement.
-CLAIMS: dict[str, Callable[[], Claim]] = {**journal.CLAIMS, **uplink.CLAIMS}
+CLAIMS: dict[str, Callable[[], Claim]] = {
+    **terminal.CLAIMS,
+    **journal.CLAIMS,
+    **uplink.CLAIMS,
+}
 
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 

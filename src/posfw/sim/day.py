@@ -36,6 +36,7 @@ class Report:
     problems: list[str] = field(default_factory=list)
     settlement: dict[str, Any] = field(default_factory=dict)
     bank: dict[str, int] = field(default_factory=dict)
+    rss_kib: float = 0.0
 
     @property
     def balanced(self) -> bool:
@@ -261,4 +262,14 @@ async def play(seed: int, state: Path, tell: Tell) -> Report:
         for number, step in enumerate(steps := script(seed), start=1):
             tell(f"[{number:2}/{len(steps)}] {step.what} {step.code}")
             await _STEPS[step.what](day, step)
+        day.report.rss_kib = await _rss_kib(day.process)
         return day.report
+
+
+async def _rss_kib(process: Process | None) -> float:
+    """Return the terminal's resident memory now (proc(5), VmRSS)."""
+    if process is None:
+        return 0.0
+    status = await anyio.Path(f"/proc/{process.pid}/status").read_text()
+    (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
+    return float(line.split()[1])

@@ -1,0 +1,166 @@
+"""The whole terminal's claims: CPU of a sale, time to ready, memory after a day."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+
+import anyio
+from anyio.abc import Process, SocketAttribute
+from anyio.streams.tls import TLSListener, TLSStream
+
+from bench.bare import canned
+from bench.claim import Claim, best
+from posfw.sim.certificates import make
+from posfw.sim.day import Day, Report, play
+from posfw.sim.rig import TERMINAL, rig
+
+SALES = int(os.environ.get("BENCH_SALES", "300"))
+STARTS = 5
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+# Prints what a terminal's process has imported that is not posfw's own.
+LIBRARIES = """
+import sys
+import posfw.cli.main, posfw.cli.run
+own = [n for n in list(sys.modules) if not n.startswith(("posfw", "__main__"))]
+print(",".join(sorted(own)))
+"""
+# Imports the same and says how much memory that takes (kB, /proc/self/status).
+IMPORTS = """
+import sys, importlib
+for name in sys.argv[1].split(","):
+    importlib.import_module(name)
+print([l.split()[1] for l in open("/proc/self/status") if l.startswith("VmRSS")][0])
+"""
+
+
+def _cpu_s(process: Process) -> float:
+    """Return user and system time of a process and its threads (proc(5), fields 14 and 15)."""
+    stat = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(stat[11]) + int(stat[12])) / TICKS_PER_S
+
+
+async def _sales_us(state: Path) -> float:
+    async with rig(state) as around:
+        day = Day(around, state, Report(1))
+        await day.start()
+        try:
+            await day.result({"do": "sign_on"})
+            assert day.process is not None
+            keyed = {"pan": "6212345678901232", "expiry": "3012"}
+            sale = {"do": "sale", "amount": "12.00", "keyed": keyed}
+            for _ in range(20):
+                await day.result(sale)
+            before = _cpu_s(day.process)
+            for _ in range(SALES):
+                assert (await day.result(sale))["ending"] == "success"
+            return (_cpu_s(day.process) - before) / SALES * 1e6
+        finally:
+            await day.cut()
+
+
+async def _bare_us(folder: Path) -> float:
+    certificates = make(folder, TERMINAL)
+    answer = canned()
+
+    async def serve(stream: TLSStream) -> None:
+        async with stream:
+            try:
+                while True:
+                    await stream.receive()
+                    await stream.send(answer)
+            except (anyio.EndOfStream, anyio.BrokenResourceError):
+                return
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates.server, certificates.server_key)
+    context.load_verify_locations(certificates.ca)
+    context.verify_mode = ssl.CERT_REQUIRED
+    sockets = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    async with TLSListener(sockets, context) as listener, anyio.create_task_group() as group:
+        group.start_soon(listener.serve, serve)
+        port = sockets.extra(SocketAttribute.local_port)
+        command = [sys.executable, "-m", "bench.bare", str(port), str(folder), str(SALES)]
+        done = await anyio.run_process(command, stderr=None)
+        group.cancel_scope.cancel()
+    return float(done.stdout)
+
+
+def _in_folder(measure: Callable[[Path], Awaitable[float]]) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        return anyio.run(measure, Path(folder))
+
+
+def sale_cpu() -> Claim:
+    """CPU of the terminal's process per approved online sale against the bare loop."""
+    return Claim(
+        best(partial(_in_folder, _sales_us)),
+        best(partial(_in_folder, _bare_us)),
+        "us CPU",
+        1.5,
+        "keyed sale by control socket, receipts included; other: bench/bare.py (asyncio,"
+        " aiosqlite, cbor2, cryptography, TLS)",
+    )
+
+
+def _libraries() -> str:
+    return subprocess.run(
+        [sys.executable, "-c", LIBRARIES], capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+async def _start_s(state: Path) -> float:
+    async with rig(state) as around:
+        command = [sys.executable, "-m", "posfw", "run", "--state", str(state)]
+        began = time.monotonic()
+        async with await anyio.open_process([*command, "--site", str(around.site)]) as process:
+            assert process.stdout is not None
+            assert b"ready" in await process.stdout.receive()
+            took = time.monotonic() - began
+            process.terminate()
+    return took
+
+
+def _imports_s(names: str) -> float:
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-c", IMPORTS, names], capture_output=True, check=True)
+    return time.monotonic() - began
+
+
+def start() -> Claim:
+    """Time from exec to ready for a card against importing the same libraries."""
+    names = _libraries()
+    ours = min(_in_folder(_start_s) for _ in range(STARTS))
+    other = min(_imports_s(names) for _ in range(STARTS))
+    return Claim(ours * 1e3, other * 1e3, "ms", 1.5, "exec to ready; other: imports and exit")
+
+
+async def _rss_kib(state: Path) -> float:
+    report = await play(1, state, lambda _: None)
+    assert report.balanced
+    return report.rss_kib
+
+
+def rss() -> Claim:
+    """Resident memory of the terminal after a day against the same imports alone."""
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTS, _libraries()], capture_output=True, text=True, check=True
+    )
+    return Claim(
+        _in_folder(_rss_kib) / 1024,
+        float(done.stdout) / 1024,
+        "MiB",
+        1.6,
+        "terminal after posfw day; other: its imports alone",
+    )
+
+
+CLAIMS = {"sale_cpu": sale_cpu, "start": start, "rss": rss}
