@@ -3,7 +3,7 @@ PY := .venv/bin/python
 SEED ?= 1
 SEEDS ?= 1 2 3
 
-.PHONY: oracle day-check help run test check format lint types imports docs bench pins env env-dev clean
+.PHONY: cbor5 oracle day-check help run test check format lint types imports docs bench pins env env-dev clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -46,6 +46,11 @@ oracle: .venv-oracle/ready  ## the second COSE implementation, in an environment
 	@$(PY) -m venv .venv-oracle
 	@.venv-oracle/bin/python -m pip install --quiet --require-hashes -r requirements/oracle.txt
 	@touch $@
+
+cbor5: oracle  ## codec, crypto, uplink and journal with cbor2 5.9 in pure Python, as armv7 has it
+	@mkdir -p .venv-oracle/pure && ln -sfn "$$(.venv-oracle/bin/python -c 'import cbor2; print(cbor2.__path__[0])')" .venv-oracle/pure/cbor2
+	@PYTHONPATH=.venv-oracle/pure $(PY) -c 'import cbor2, sys; sys.exit(f"not 5.9 in pure Python: {cbor2.__file__}" if "_cbor2" in sys.modules or hasattr(cbor2, "frozendict") else 0)'
+	@PYTHONPATH=.venv-oracle/pure $(PY) -m pytest -q tests/codec tests/crypto tests/uplink tests/journal
 
 day-check: env-dev  ## the business day must balance for several seeds
 	@mkdir -p out; for seed in $(SEEDS); do .venv/bin/posfw day --seed $$seed --out out/day-$$seed --json >out/day-$$seed.json || exit 1; echo "seed $$seed balanced"; done

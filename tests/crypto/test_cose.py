@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from posfw.codec import cbor
 from posfw.crypto import cose
 from posfw.keys.software import SoftwareElement
-from posfw.values.errors import InputError
+from posfw.values.errors import CodecError, InputError, MisuseError
 
 ELEMENT = SoftwareElement(bytes(range(32)), b"POSFW001", b"s" * 32)
 KID = b"POSFW001" + bytes([0, 0, 0, 1])
@@ -72,10 +70,26 @@ def test_another_shape_is_refused(item: object) -> None:
             parse(cbor.encode(item))
 
 
-def test_an_empty_protected_map_counts_as_the_empty_string() -> None:
-    tag = MAC_KEY.mac(cbor.encode(["MAC0", b"", AAD, b"payload"]))
-    message = replace(cose.parse_mac0(MAC0), protected=b"\xa0", tag=tag)
-    assert cose.verify_mac0(message, key=MAC_KEY, external_aad=AAD) == b"payload"
+@pytest.mark.parametrize("size", [0, 1, 23, 24, 255, 256, 5000])
+def test_the_joined_bytes_are_what_the_general_encoder_writes(size: int) -> None:
+    payload = bytes(size)
+    header = cbor.encode({1: 5, 4: KID})
+    tag = MAC_KEY.mac(cbor.encode(["MAC0", header, AAD, payload]))
+    made = cose.mac0(payload, key=MAC_KEY, kid=KID, external_aad=AAD)
+    assert made == cbor.encode(cbor.Tag(17, [header, {}, payload, tag]))
+    header = cbor.encode({1: 3, 4: KID})
+    sealed = DATA_KEY.encrypt(NONCE, payload, cbor.encode(["Encrypt0", header, AAD]))
+    made = cose.encrypt0(payload, key=DATA_KEY, kid=KID, nonce=NONCE, external_aad=AAD)
+    assert made == cbor.encode(cbor.Tag(16, [header, {5: NONCE}, sealed]))
+
+
+def test_what_would_not_be_accepted_is_not_made() -> None:
+    with pytest.raises(MisuseError):
+        cose.mac0(b"", key=MAC_KEY, kid=KID[:-1], external_aad=AAD)
+    with pytest.raises(MisuseError):
+        cose.encrypt0(b"", key=DATA_KEY, kid=KID, nonce=NONCE[:-1], external_aad=AAD)
+    with pytest.raises(CodecError):
+        cose.mac0(bytes(cbor.MAX_BYTES), key=MAC_KEY, kid=KID, external_aad=AAD)
 
 
 def test_content_and_tags_are_not_shown() -> None:

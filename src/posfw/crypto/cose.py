@@ -1,4 +1,4 @@
-"""COSE_Mac0 and COSE_Encrypt0 (RFC 9052) with one algorithm each and the KSN as kid.
+"""COSE_Mac0 (HMAC 256/256: 5) and COSE_Encrypt0 (A256GCM: 3), RFC 9052 and 9053; the KSN is kid.
 
 Own code, because pycose and cwt break with cbor2 6; cwt with cbor2 5.9 judges it in tests. Headers
 are a closed list: another algorithm, `crit` or any unknown label is refused.
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from posfw.codec import cbor
 from posfw.ports import DataKey, MacKey
-from posfw.values.errors import AuthenticityError, CodecError
+from posfw.values.errors import AuthenticityError, CodecError, MisuseError
 
 __all__ = [
     "KID_BYTES",
@@ -26,12 +26,17 @@ __all__ = [
     "verify_mac0",
 ]
 
-ALG, KID, IV = 1, 4, 5  # header labels, RFC 9052, 3.1
-HMAC_256 = 5  # RFC 9053, 3.1
-A256GCM = 3  # RFC 9053, 4.1
+IV: Final = 5  # header label (RFC 9052, 3.1); 1 is alg, 4 is kid
 TAG_ENCRYPT0, TAG_MAC0 = 16, 17
 KID_BYTES: Final = 12  # 8-byte initial key ID and 4-byte counter
 NONCE_BYTES: Final = 12
+# One algorithm and one header make every part but kid, payload and code constant, so the parts are
+# joined and compared as bytes; tests hold them against the general encoder and cwt.
+_HMAC_HEADER: Final = b"\xa2\x01\x05\x04\x4c"  # {1: 5, 4: h'12 bytes'}
+_GCM_HEADER: Final = b"\xa2\x01\x03\x04\x4c"  # {1: 3, 4: h'12 bytes'}
+_MAC0_HEAD: Final = b"\xd1\x84\x51"  # 17([h'17 bytes'
+_ENCRYPT0_HEAD: Final = b"\xd0\x83\x51"  # 16([h'17 bytes'
+_IV_HEAD: Final = b"\xa1\x05\x4c"  # {5: h'12 bytes'}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +61,10 @@ class Encrypt0:
 
 def mac0(payload: bytes, *, key: MacKey, kid: bytes, external_aad: bytes) -> bytes:
     """Return a tagged COSE_Mac0 with HMAC 256/256."""
-    protected = cbor.encode({ALG: HMAC_256, KID: kid})
+    protected = _header(_HMAC_HEADER, kid)
     tag = key.mac(_mac_structure(protected, external_aad, payload))
-    return cbor.encode(cbor.Tag(TAG_MAC0, [protected, {}, payload, tag]))
+    body = cbor.byte_string(payload)
+    return _whole(_MAC0_HEAD + protected + b"\xa0" + body + cbor.byte_string(tag))
 
 
 def parse_mac0(data: bytes) -> Mac0:
@@ -69,9 +75,9 @@ def parse_mac0(data: bytes) -> Mac0:
         AuthenticityError: another algorithm or an unknown header.
     """
     protected, unprotected, payload, tag = _parts(data, TAG_MAC0, 4)
-    if unprotected != {} or not isinstance(payload, bytes) or not isinstance(tag, bytes):
+    if unprotected != {} or type(payload) is not bytes or type(tag) is not bytes:
         raise CodecError("The COSE_Mac0 has a part of the wrong type.")
-    return Mac0(_kid(protected, HMAC_256), payload, tag, protected)
+    return Mac0(_kid(protected, _HMAC_HEADER), payload, tag, protected)
 
 
 def verify_mac0(message: Mac0, *, key: MacKey, external_aad: bytes) -> bytes:
@@ -90,10 +96,12 @@ def encrypt0(
     plaintext: bytes, *, key: DataKey, kid: bytes, nonce: bytes, external_aad: bytes
 ) -> bytes:
     """Return a tagged COSE_Encrypt0 with A256GCM; the nonce must be fresh for the key."""
-    protected = cbor.encode({ALG: A256GCM, KID: kid})
+    if len(nonce) != NONCE_BYTES:
+        raise MisuseError(f"A nonce of {len(nonce)} bytes; {NONCE_BYTES} are needed.")
+    protected = _header(_GCM_HEADER, kid)
     aad = _encrypt_structure(protected, external_aad)
-    ciphertext = key.encrypt(nonce, plaintext, aad)
-    return cbor.encode(cbor.Tag(TAG_ENCRYPT0, [protected, {IV: nonce}, ciphertext]))
+    ciphertext = cbor.byte_string(key.encrypt(nonce, plaintext, aad))
+    return _whole(_ENCRYPT0_HEAD + protected + _IV_HEAD + nonce + ciphertext)
 
 
 def parse_encrypt0(data: bytes) -> Encrypt0:
@@ -104,12 +112,12 @@ def parse_encrypt0(data: bytes) -> Encrypt0:
         AuthenticityError: another algorithm or an unknown header.
     """
     protected, unprotected, ciphertext = _parts(data, TAG_ENCRYPT0, 3)
-    nonce = unprotected.get(IV) if isinstance(unprotected, dict) else None
-    if not isinstance(nonce, bytes) or len(nonce) != NONCE_BYTES or len(unprotected) != 1:
+    nonce = unprotected.get(IV) if type(unprotected) is dict else None
+    if type(nonce) is not bytes or len(nonce) != NONCE_BYTES or len(unprotected) != 1:
         raise CodecError("The COSE_Encrypt0 has no 12-byte IV or an unknown header.")
     if not isinstance(ciphertext, bytes):
         raise CodecError("The COSE_Encrypt0 has no ciphertext.")
-    return Encrypt0(_kid(protected, A256GCM), nonce, ciphertext, protected)
+    return Encrypt0(_kid(protected, _GCM_HEADER), nonce, ciphertext, protected)
 
 
 def decrypt0(message: Encrypt0, *, key: DataKey, external_aad: bytes) -> bytes:
@@ -132,25 +140,30 @@ def _parts(data: bytes, tag: int, count: int) -> list[Any]:
     return parts
 
 
-def _kid(protected: bytes, algorithm: int) -> bytes:
-    header = cbor.decode(protected)
-    if not isinstance(header, dict) or set(header) != {ALG, KID} or header[ALG] != algorithm:
+def _header(head: bytes, kid: bytes) -> bytes:
+    if len(kid) != KID_BYTES:
+        raise MisuseError(f"A kid of {len(kid)} bytes; {KID_BYTES} are needed.")
+    return head + kid
+
+
+def _whole(data: bytes) -> bytes:
+    if len(data) > cbor.MAX_BYTES:
+        raise CodecError(f"A message of {len(data)} bytes is longer than {cbor.MAX_BYTES}.")
+    return data
+
+
+def _kid(protected: bytes, head: bytes) -> bytes:
+    """Return the KSN of the one header that is accepted; it has one deterministic form."""
+    if len(protected) != len(head) + KID_BYTES or not protected.startswith(head):
         raise AuthenticityError("A message with another algorithm or an unknown header.")
-    kid = header[KID]
-    if not isinstance(kid, bytes) or len(kid) != KID_BYTES:
-        raise AuthenticityError("A message without a KSN.")
-    return kid
+    return protected[len(head) :]
 
 
 def _mac_structure(protected: bytes, external_aad: bytes, payload: bytes) -> bytes:
-    # RFC 9052, 6.3
-    return cbor.encode(["MAC0", _body_protected(protected), external_aad, payload])
+    """["MAC0", body_protected, external_aad, payload] (RFC 9052, 6.3)."""
+    return b"\x84\x64MAC0" + b"".join(map(cbor.byte_string, (protected, external_aad, payload)))
 
 
 def _encrypt_structure(protected: bytes, external_aad: bytes) -> bytes:
-    return cbor.encode(["Encrypt0", _body_protected(protected), external_aad])  # RFC 9052, 5.3
-
-
-def _body_protected(protected: bytes) -> bytes:
-    """An empty map sent as a0 counts as the empty string (RFC 9052, 4.4)."""
-    return b"" if protected == b"\xa0" else protected
+    """["Encrypt0", protected, external_aad] (RFC 9052, 5.3)."""
+    return b"\x83\x68Encrypt0" + cbor.byte_string(protected) + cbor.byte_string(external_aad)

@@ -1,12 +1,15 @@
 """The messages between terminal and acquirer: types, field numbers, one body for both directions.
 
 A body is a CBOR map with unsigned-integer keys in deterministic encoding (RFC 8949, 4.2.3):
-0 to 5 are the header, 16 and up are fields. `docs/wire.md` and `docs/wire.cddl` are normative.
+0 to 5 are the header, 16 and up are fields. A key below 128 is critical: an unknown one is
+refused. An unknown key from 128 to 65535 is optional: kept and ignored. `docs/wire.md` and
+`docs/wire.cddl` are normative.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import Any, Final
@@ -18,7 +21,9 @@ from posfw.values.identity import LAST_NUMBER
 from posfw.values.money import MAX_MINOR
 
 __all__ = [
+    "FIRST_OPTIONAL",
     "VERSION",
+    "VERSIONS",
     "DoFirstFlag",
     "Field",
     "Header",
@@ -30,6 +35,10 @@ __all__ = [
 ]
 
 VERSION: Final = 1
+VERSIONS: Final = (1,)  # what sign-on offers, oldest first
+FIRST_OPTIONAL: Final = 128
+LAST_OPTIONAL: Final = 65_535
+_MAX_OPTIONAL: Final = 16  # bounded like everything that is kept
 
 
 class MessageType(IntEnum):
@@ -113,34 +122,6 @@ class DoFirstFlag(IntEnum):
     KEYS = 4
 
 
-_INTEGERS: Final = frozenset(
-    {
-        Field.AMOUNT,
-        Field.CURRENCY,
-        Field.TIP,
-        Field.ENTRY_MODE,
-        Field.BALANCE,
-        Field.INQUIRY_STATE,
-    }
-)
-_BYTES: Final = frozenset({Field.CARD, Field.PIN_BLOCK, Field.ISSUER_RESULT, Field.ISSUER_DATA})
-_FLAGS: Final = frozenset({Field.TEST, Field.REPEAT, Field.APPROVED_OFFLINE})
-_TEXT_LIMITS: Final = {
-    Field.KIND: 20,
-    Field.LOCAL_TIME: 14,
-    Field.OPERATOR: 2,
-    Field.NOTE: 40,
-    Field.REASON: 2,
-    Field.RESPONSE_CODE: 2,
-    Field.AUTH_CODE: 6,
-    Field.REFERENCE: 12,
-    Field.HOST_TIME: 14,
-}
-_FIELD_KEYS: Final = frozenset(int(each) for each in Field)
-_HEADER_KEYS: Final = frozenset(int(each) for each in Header)
-_TYPES: Final = frozenset(int(each) for each in MessageType)
-
-
 @dataclass(frozen=True, slots=True)
 class Message:
     """One body. The field values never show in a repr: some are card data under encryption.
@@ -152,6 +133,7 @@ class Message:
         batch: 1..999999, or 0 where no batch is meant.
         stan: 1..999999, or 0 where no transaction is meant.
         fields: values by field number.
+        optional: values under keys that this version does not know and may ignore.
     """
 
     type: MessageType
@@ -160,6 +142,7 @@ class Message:
     batch: int = 0
     stan: int = 0
     fields: Mapping[Field, Plain] = field(default_factory=dict, repr=False)
+    optional: Mapping[int, Plain] = field(default_factory=dict, repr=False)
 
     def encode(self) -> bytes:
         """Return the body's bytes.
@@ -168,19 +151,21 @@ class Message:
             MisuseError: a value that `decode` would refuse.
             CodecError: longer than a message may be.
         """
-        fault = _fault(self)
+        body: dict[int, Any] = {
+            0: VERSION,
+            1: int(self.type),
+            2: self.terminal,
+            3: self.merchant,
+            4: self.batch,
+            5: self.stan,
+        }
+        for key, value in self.fields.items():
+            body[int(key)] = value if type(value) in _BARE else bare(value)
+        for number, value in self.optional.items():
+            body[number] = bare(value)
+        fault = _fault(body)
         if fault:
             raise MisuseError(fault)
-        header: dict[int, Any] = {
-            Header.VERSION: VERSION,
-            Header.TYPE: int(self.type),
-            Header.TERMINAL: self.terminal,
-            Header.MERCHANT: self.merchant,
-            Header.BATCH: self.batch,
-            Header.STAN: self.stan,
-        }
-        body = {int(key): value for key, value in header.items()}
-        body.update({int(key): _bare(value) for key, value in self.fields.items()})
         return cbor.encode(body)
 
     @classmethod
@@ -188,30 +173,21 @@ class Message:
         """Read a body.
 
         Raises:
-            CodecError: not deterministic CBOR, another version, an unknown type or key, a value
-                of the wrong type or size.
+            CodecError: not deterministic CBOR, another version, an unknown type or critical key,
+                a value of the wrong type or size.
         """
         body = cbor.decode(data)
-        if not isinstance(body, Mapping) or not body.keys() >= _HEADER_KEYS:
-            raise CodecError("The message has no complete header.")
-        if not body.keys() <= _HEADER_KEYS | _FIELD_KEYS:
-            raise CodecError("The message has a field that this version does not know.")
-        if type(body[Header.VERSION]) is not int or body[Header.VERSION] != VERSION:
-            raise CodecError("The message is of another protocol version.")
-        if type(body[Header.TYPE]) is not int or body[Header.TYPE] not in _TYPES:
-            raise CodecError("The message is of an unknown type.")
-        message = cls(
-            type=MessageType(body[Header.TYPE]),
-            terminal=body[Header.TERMINAL],
-            merchant=body[Header.MERCHANT],
-            batch=body[Header.BATCH],
-            stan=body[Header.STAN],
-            fields={Field(key): value for key, value in body.items() if key in _FIELD_KEYS},
-        )
-        fault = _fault(message)
+        fault = _fault(body) if type(body) is dict else "The message is not a map."
         if fault:
             raise CodecError(fault)
-        return message
+        known: dict[Field, Plain] = {}
+        optional: dict[int, Plain] = {}
+        for key, value in body.items():
+            if key in _FIELDS:
+                known[_FIELDS[key]] = value
+            elif key >= FIRST_OPTIONAL:
+                optional[key] = value
+        return cls(_TYPES[body[1]], body[2], body[3], body[4], body[5], known, optional)
 
 
 def from_names(message: str, fields: Mapping[str, object]) -> tuple[MessageType, dict[Any, Any]]:
@@ -248,79 +224,133 @@ def to_names(message: Message) -> dict[str, object]:
     return named
 
 
-def _fault(message: Message) -> str:
-    """Return what is wrong with a message, or ""."""
-    if not (_plain(message.terminal, 8) and _plain(message.merchant, 15)):
-        return "The terminal or merchant number is malformed."
-    for number in (message.batch, message.stan):
-        if not _whole(number) or not 0 <= number <= LAST_NUMBER:
-            return f"Batch and STAN must be 0..{LAST_NUMBER}."
-    for key, value in message.fields.items():
-        if not _fits(key, value):
-            return f"Field {key.name} has a value of the wrong type or size."
-    return ""
-
-
-def _plain(text: object, length: int) -> bool:
-    if not isinstance(text, str) or len(text) != length:
-        return False
-    return text.isascii() and text.isalnum() and text == text.upper()
-
-
-def _fits(key: Field, value: object) -> bool:
-    if key in _INTEGERS:
-        return _whole(value) and 0 <= value <= MAX_MINOR  # type: ignore[operator]
-    if key in _BYTES:
-        return isinstance(value, bytes)
-    if key in _FLAGS:
-        return value is True
-    if key in _TEXT_LIMITS:
-        return isinstance(value, str) and 0 < len(value) <= _TEXT_LIMITS[key]
-    return _SHAPES[key](value)
-
-
-def _whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _bare(value: Any) -> Any:
-    """Return plain numbers and texts where the caller used members of enums."""
+def bare(value: Any) -> Any:
+    """Return plain values where the caller used enums, tuples or mappings."""
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, (list, tuple)):
-        return [_bare(each) for each in value]
+        return [bare(each) for each in value]
     if isinstance(value, Mapping):
-        return {key: _bare(each) for key, each in value.items()}
+        return {bare(key): bare(each) for key, each in value.items()}
     return value
 
 
-def _original(value: object) -> bool:
-    if not isinstance(value, (list, tuple)) or len(value) != 3:
-        return False
-    numbers = value[1:]
-    return _plain(value[0], 8) and all(
-        _whole(number) and 1 <= number <= LAST_NUMBER for number in numbers
+def _fault(body: Mapping[Any, Any]) -> str:
+    """Return what is wrong with a body, or ""; it names keys, never values."""
+    if len(body) < len(Header) or any(number not in body for number in range(len(Header))):
+        return "The message has no complete header."
+    for key, value in body.items():
+        check = _CHECKS.get(key)
+        if check is None:
+            if type(key) is not int or not FIRST_OPTIONAL <= key <= LAST_OPTIONAL:
+                return "The message has a field that this version does not know."
+            check = _plain
+        if not check(value):
+            return f"The message's value under key {key} has the wrong type or size."
+    if len(body) > len(_CHECKS) + _MAX_OPTIONAL:
+        return "The message has too many optional fields."
+    return ""
+
+
+def _identifier(length: int) -> Callable[[Any], bool]:
+    form = re.compile(f"[A-Z0-9]{{{length}}}")
+    return lambda value: type(value) is str and form.fullmatch(value) is not None
+
+
+def _number(low: int, high: int) -> Callable[[Any], bool]:
+    return lambda value: type(value) is int and low <= value <= high
+
+
+def _text(length: int) -> Callable[[Any], bool]:
+    return lambda value: type(value) is str and 0 < len(value) <= length
+
+
+def _bytes(value: Any) -> bool:
+    return type(value) is bytes
+
+
+def _true(value: Any) -> bool:
+    return value is True
+
+
+def _original(value: Any) -> bool:
+    return (
+        type(value) is list
+        and len(value) == 3
+        and _TERMINAL(value[0])
+        and all(_COUNTED(each) for each in value[1:])
     )
 
 
-def _flags(value: object) -> bool:
-    if not isinstance(value, (list, tuple)) or not 1 <= len(value) <= len(DoFirstFlag):
+def _flags(value: Any) -> bool:
+    if type(value) is not list or not 1 <= len(value) <= len(DoFirstFlag):
         return False
-    return all(_whole(each) and 1 <= each <= len(DoFirstFlag) for each in value)
+    return all(type(each) is int and 1 <= each <= len(DoFirstFlag) for each in value)
 
 
-def _named(value: object) -> bool:
-    return isinstance(value, Mapping) and all(isinstance(each, str) for each in value)
+def _named(value: Any) -> bool:
+    return type(value) is dict and all(type(key) is str for key in value) and _plain(value)
 
 
-def _listed(value: object) -> bool:
-    return isinstance(value, (list, tuple, Mapping))
+def _listed(value: Any) -> bool:
+    return type(value) in (list, dict) and _plain(value)
 
 
-_SHAPES: Final = {
-    Field.ORIGINAL: _original,
-    Field.DO_FIRST: _flags,
-    Field.DETAILS: _named,
-    Field.TOTALS: _listed,
-    Field.RECORDS: _listed,
+def _plain(value: Any, depth: int = cbor.MAX_DEPTH - 1) -> bool:
+    """Say whether a body can carry it: plain values only, and no deeper than `cbor` decodes."""
+    if type(value) in (list, dict) and not depth:
+        return False
+    if type(value) is list:
+        return all(_plain(each, depth - 1) for each in value)
+    if type(value) is dict:
+        keys = all(type(key) is str or type(key) is int for key in value)
+        return keys and all(_plain(each, depth - 1) for each in value.values())
+    if type(value) is int:
+        return -(1 << 63) <= value < 1 << 63
+    return value is None or type(value) in (bool, str, bytes)
+
+
+_BARE: Final = frozenset({bool, int, str, bytes})
+_TERMINAL: Final = _identifier(8)
+_COUNTED: Final = _number(1, LAST_NUMBER)
+_MINOR: Final = _number(0, MAX_MINOR)
+_FIELDS: Final = {int(each): each for each in Field}
+_TYPES: Final = {int(each): each for each in MessageType}
+_CHECKS: Final[Mapping[int, Callable[[Any], bool]]] = {
+    int(key): check
+    for key, check in {
+        Header.VERSION: _number(VERSION, VERSION),
+        Header.TYPE: _number(min(_TYPES), max(_TYPES)),
+        Header.TERMINAL: _TERMINAL,
+        Header.MERCHANT: _identifier(15),
+        Header.BATCH: _number(0, LAST_NUMBER),
+        Header.STAN: _number(0, LAST_NUMBER),
+        Field.KIND: _text(20),
+        Field.AMOUNT: _MINOR,
+        Field.CURRENCY: _number(0, 999),
+        Field.TIP: _MINOR,
+        Field.ENTRY_MODE: _number(0, 99),
+        Field.LOCAL_TIME: _text(14),
+        Field.OPERATOR: _text(2),
+        Field.ORIGINAL: _original,
+        Field.CARD: _bytes,
+        Field.PIN_BLOCK: _bytes,
+        Field.NOTE: _text(40),
+        Field.TEST: _true,
+        Field.REASON: _text(2),
+        Field.REPEAT: _true,
+        Field.ISSUER_RESULT: _bytes,
+        Field.APPROVED_OFFLINE: _true,
+        Field.RESPONSE_CODE: _text(2),
+        Field.AUTH_CODE: _text(6),
+        Field.REFERENCE: _text(12),
+        Field.HOST_TIME: _text(14),
+        Field.ISSUER_DATA: _bytes,
+        Field.BALANCE: _MINOR,
+        Field.DO_FIRST: _flags,
+        Field.INQUIRY_STATE: _number(0, len(InquiryState) - 1),
+        Field.TOTALS: _listed,
+        Field.RECORDS: _listed,
+        Field.DETAILS: _named,
+    }.items()
 }
