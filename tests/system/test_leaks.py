@@ -47,7 +47,8 @@ async def test_a_day_leaves_no_card_data_and_a_planted_one_is_found(tmp_path: Pa
 
 def check(folder: Path) -> None:
     names = {path.name for path in folder.rglob("*")}
-    assert {"journal.db", "debug.log"} <= names
+    assert {"journal.db", "debug.log", "wire.bin"} <= names
+    assert len((folder / "wire.bin").read_bytes()) > 10_000
     assert b"DEBUG" in (folder / "debug.log").read_bytes()
     assert hits(folder) == []
     for number, form in enumerate(forms(CARDS[0])):

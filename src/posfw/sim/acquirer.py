@@ -1,9 +1,13 @@
-"""The simulated acquirer: TLS, frames, COSE and the protocol's rules in front of the bank."""
+"""The simulated acquirer: TLS, frames, COSE and the protocol's rules in front of the bank.
+
+It keeps its own books (sim.ledger) beside the bank's, and checks what a real one must: that the key
+and the line's certificate belong to the terminal that a message names.
+"""
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,19 +15,30 @@ from typing import Any
 
 import anyio
 from anyio.abc import ByteStream, SocketAttribute, TaskStatus
-from anyio.streams.tls import TLSListener, TLSStream
+from anyio.streams.tls import TLSAttribute, TLSListener, TLSStream
 
 from posfw.codec.frame import Deframer, frame
 from posfw.crypto.dukpt import initial_key
 from posfw.keys.software import SoftwareElement
 from posfw.sim.bank import Bank, Place, Verdict
-from posfw.sim.certificates import Certificates
-from posfw.uplink.messages import Field, InquiryState, Message, MessageType
+from posfw.sim.certificates import Authority, Certificates
+from posfw.sim.ledger import Ledger
+from posfw.uplink.messages import (
+    VERSIONS,
+    DoFirstFlag,
+    Field,
+    InquiryState,
+    Message,
+    MessageType,
+)
 from posfw.uplink.session import Opened, open_card, open_request, protect_answer
 from posfw.values.errors import PosfwError
 from posfw.values.identity import Key
 
 __all__ = ["Acquirer", "Faults"]
+
+NO_COMMON_VERSION = "30"  # ISO 8583: format error
+NO_SUCH_SERVICE = "12"
 
 _STATES = {
     "approved": InquiryState.APPROVED,
@@ -55,12 +70,14 @@ class Acquirer:
         bank: the books.
         faults: what goes wrong now.
         asked: counts of authorisation requests, for whoever waits for one.
+        tap: sees every frame inside TLS, both ways, before it is judged: a wire capture.
     """
 
     base_key: bytes
     bank: Bank = field(default_factory=Bank)
     faults: Faults = field(default_factory=Faults)
     asked: int = 0
+    tap: Callable[[bytes], object] = lambda _: None
     refused: int = 0
     ended: int = 0
     _held: dict[Place, bytes] = field(default_factory=dict)
@@ -79,6 +96,7 @@ class Acquirer:
         task_status: TaskStatus[int] = anyio.TASK_STATUS_IGNORED,
     ) -> None:
         """Serve on 127.0.0.1 until cancelled; reports the port that it got."""
+        self._authority = await anyio.to_thread.run_sync(Authority.load, certificates.ca.parent)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.load_cert_chain(certificates.server, certificates.server_key)
@@ -101,38 +119,49 @@ class Acquirer:
     async def _line(self, stream: TLSStream) -> None:
         gone = (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream)
         deframer, sending = Deframer(), anyio.Lock()
+        peer = _peer(stream)
         self._lines.add(stream)
         try:
             async with stream, anyio.create_task_group() as group:
                 while not self.faults.down:
                     for payload in deframer.feed(await stream.receive()):
-                        group.start_soon(self._request, payload, stream, sending)
+                        group.start_soon(self._request, payload, stream, sending, peer)
         except* (*gone, PosfwError):
             self.ended += 1  # gone, or it talked nonsense: this line ends, the acquirer goes on
         finally:
             self._lines.discard(stream)
 
-    async def _request(self, payload: bytes, stream: ByteStream, sending: anyio.Lock) -> None:
+    async def _request(
+        self, payload: bytes, stream: ByteStream, sending: anyio.Lock, peer: str
+    ) -> None:
         gone = (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError)
+        self.tap(payload)
         await anyio.sleep(self.faults.delay_s)
-        for answer in self.answers(payload):
+        for answer in self.answers(payload, peer):
+            self.tap(answer)
             with suppress(*gone):
                 async with sending:
                     await stream.send(frame(answer))
 
-    def answers(self, payload: bytes) -> list[bytes]:
-        """Return the answers to one request: none, one, or more where faults say so."""
+    def answers(self, payload: bytes, peer: str = "") -> list[bytes]:
+        """Return the answers to one request: none, one, or more where faults say so.
+
+        Args:
+            payload: one frame's.
+            peer: the terminal that the line's certificate names, "" where there is none.
+        """
         try:
             request = open_request(payload, self.element_of)
         except PosfwError:
             self.refused += 1
             return []  # an unverifiable message was never received
-        seen = self._seen.setdefault((request.key_id, request.counter), request.digest)
-        if seen != request.digest:
+        if not self._belongs(request, peer) or not self._fresh(request):
             self.refused += 1
-            return []  # a counter protects one message only
+            return []
         message = request.message
         fields = self._handlers()[message.type](request)
+        if self.do_first:
+            fields[Field.DO_FIRST] = sorted(self.do_first)
         answer = protect_answer(
             Message(
                 message.type,
@@ -145,6 +174,20 @@ class Acquirer:
             request,
         )
         return self._faulty(message, answer)
+
+    def _belongs(self, request: Opened, peer: str) -> bool:
+        """Whether key, body and line name the same terminal (wire.md, Protection)."""
+        terminal = request.message.terminal
+        if peer not in ("", terminal):
+            return False
+        if request.key_id not in self.terminals and terminal in self.terminals.values():
+            return False  # the terminal has another key
+        return self.terminals.setdefault(request.key_id, terminal) == terminal
+
+    def _fresh(self, request: Opened) -> bool:
+        """Whether the counter has protected no other message; a repeated frame is answered."""
+        seen = self._seen.setdefault((request.key_id, request.counter), request.digest)
+        return seen == request.digest
 
     def _faulty(self, message: Message, answer: bytes) -> list[bytes]:
         faults = self.faults
@@ -173,42 +216,99 @@ class Acquirer:
     def _handlers(self) -> Mapping[MessageType, Any]:
         return {
             MessageType.ECHO: lambda _: _ok(),
-            MessageType.SIGN_ON: lambda _: _ok(),
-            MessageType.SIGN_OFF: lambda _: _ok(),
-            MessageType.VITALS: lambda _: _ok(),
-            MessageType.PARAMETERS: lambda _: _ok(),
-            MessageType.ACTIVATION: lambda _: _ok(),
-            MessageType.SCRIPT_RESULT: lambda _: _ok(),
+            MessageType.SIGN_ON: self._sign_on,
+            MessageType.SIGN_OFF: self._sign_off,
+            MessageType.VITALS: self._vitals,
+            MessageType.PARAMETERS: self._parameters,
+            MessageType.ACTIVATION: self._activation,
+            MessageType.SCRIPT_RESULT: self._voucher,
             MessageType.AUTHORISE: self._authorise,
             MessageType.ADVICE: self._advice,
             MessageType.REVERSAL: self._reversal,
             MessageType.INQUIRY: self._inquiry,
             MessageType.SETTLE: self._settle,
-            MessageType.UPLOAD: self._settle,
+            MessageType.UPLOAD: self._upload,
         }
 
+    def _sign_on(self, request: Opened) -> dict[Field, Any]:
+        offered = _details(request).get("versions", [1])
+        common = [each for each in VERSIONS if isinstance(offered, list) and each in offered]
+        if not common:
+            return {Field.RESPONSE_CODE: NO_COMMON_VERSION}
+        self.signed_on.add(request.message.terminal)
+        self.do_first.discard(DoFirstFlag.SIGN_ON)
+        return _ok() | {Field.DETAILS: {"version": common[-1]}}
+
+    def _sign_off(self, request: Opened) -> dict[Field, Any]:
+        self.signed_on.discard(request.message.terminal)
+        return _ok()
+
+    def _vitals(self, request: Opened) -> dict[Field, Any]:
+        self.vitals[request.message.terminal] = _details(request)
+        self.do_first.discard(DoFirstFlag.STATUS)
+        return _ok()
+
+    def _parameters(self, request: Opened) -> dict[Field, Any]:
+        """Hand out the sets whose version the terminal does not have."""
+        have = _details(request).get("have", {})
+        known = have if isinstance(have, Mapping) else {}
+        sets = {
+            name: dict(each)
+            for name, each in sorted(self.parameters.items())
+            if known.get(name) != each.get("version")
+        }
+        self.do_first.discard(DoFirstFlag.PARAMETERS)
+        return _ok() | {Field.DETAILS: {"sets": sets}}
+
+    def _activation(self, request: Opened) -> dict[Field, Any]:
+        """Renew or issue the device certificate for the terminal that asks, and no other."""
+        csr = _details(request).get("csr")
+        if self._authority is None or not isinstance(csr, bytes):
+            return _ok()
+        try:
+            certificate = self._authority.answer(csr, request.message.terminal)
+        except PosfwError:
+            return {Field.RESPONSE_CODE: NO_SUCH_SERVICE}
+        return _ok() | {Field.DETAILS: {"certificate": certificate}}
+
+    def _voucher(self, request: Opened) -> dict[Field, Any]:
+        """Keep what belongs to one transaction; a repeat is 94."""
+        kept = self.ledger.vouchers.setdefault(_place(request.message), [])
+        name = request.message.type.name.lower()
+        if name in kept:
+            return {Field.RESPONSE_CODE: "94"}
+        kept.append(name)
+        return _ok()
+
     def _authorise(self, request: Opened) -> dict[Field, Any]:
-        fields = request.message.fields
+        fields, place = request.message.fields, _place(request.message)
         original = fields.get(Field.ORIGINAL)
+        kind, minor = str(fields.get(Field.KIND)), _number(fields.get(Field.AMOUNT))
         verdict = self.bank.authorise(
-            _place(request.message),
-            kind=str(fields[Field.KIND]),
-            amount=_number(fields[Field.AMOUNT]),
+            place,
+            kind=kind,
+            amount=minor,
             card=_card(request),
             original=tuple(original) if isinstance(original, (list, tuple)) else None,  # type: ignore[arg-type]  # shape checked by the codec
         )
+        if verdict.code == "00":
+            self.ledger.move(place, kind, minor)
         return _verdict_fields(verdict)
 
     def _advice(self, request: Opened) -> dict[Field, Any]:
-        fields = request.message.fields
-        kind, amount = str(fields[Field.KIND]), _number(fields[Field.AMOUNT])
-        place = _place(request.message)
-        return _verdict_fields(
-            self.bank.advise(place, kind=kind, amount=amount, card=_card(request))
-        )
+        fields, place = request.message.fields, _place(request.message)
+        kind, minor = str(fields.get(Field.KIND)), _number(fields.get(Field.AMOUNT))
+        verdict = self.bank.advise(place, kind=kind, amount=minor, card=_card(request))
+        if verdict.code == "00":
+            self.ledger.move(place, kind, minor)
+        return _verdict_fields(verdict)
 
     def _reversal(self, request: Opened) -> dict[Field, Any]:
-        return _verdict_fields(self.bank.reverse(_place(request.message)))
+        place = _place(request.message)
+        verdict = self.bank.reverse(place)
+        if verdict.code in ("00", "25"):
+            self.ledger.undo(place)
+        return _verdict_fields(verdict)
 
     def _inquiry(self, request: Opened) -> dict[Field, Any]:
         state, verdict = self.bank.inquire(_place(request.message))
@@ -216,15 +316,43 @@ class Acquirer:
 
     def _settle(self, request: Opened) -> dict[Field, Any]:
         message = request.message
-        details = message.fields.get(Field.DETAILS, {})
-        told = details if isinstance(details, Mapping) else {}
-        ours = self.bank.totals(message.terminal, message.batch)
+        told = _details(request)
+        ours = self.ledger.totals(message.terminal, message.batch)
         balanced = all(told.get(name) == value for name, value in ours.items())
-        records = self.bank.records(message.terminal, message.batch)
+        records = self.ledger.records(message.terminal, message.batch)
         return _ok() | {
             Field.DETAILS: {"result": 1 if balanced else 2, **ours},
             Field.RECORDS: records,
         }
+
+    def _upload(self, request: Opened) -> dict[Field, Any]:
+        """Keep a part of a batch upload (STAN 0), or what one transaction still owed."""
+        message = request.message
+        if message.stan:
+            return self._voucher(request)
+        rows = message.fields.get(Field.RECORDS)
+        if not isinstance(rows, list) or not all(_is_record(row) for row in rows):
+            return {Field.RESPONSE_CODE: NO_COMMON_VERSION}
+        received = self.ledger.upload(message.terminal, message.batch, rows)
+        unlike = self.ledger.unlike(message.terminal, message.batch)
+        return _ok() | {Field.DETAILS: {"received": received, "unlike": unlike}}
+
+
+def _peer(stream: TLSStream) -> str:
+    """Return the common name of the line's certificate."""
+    subject = (stream.extra(TLSAttribute.peer_certificate) or {}).get("subject", ())
+    names: dict[str, str] = {name: value for part in subject for name, value in part}
+    return names.get("commonName", "")
+
+
+def _details(request: Opened) -> Mapping[str, Any]:
+    details = request.message.fields.get(Field.DETAILS)
+    return details if isinstance(details, Mapping) else {}
+
+
+def _is_record(row: object) -> bool:
+    """[STAN, minor units, direction, ...] with room for what later versions add."""
+    return isinstance(row, list) and len(row) >= 3 and all(type(each) is int for each in row[:3])
 
 
 def _ok() -> dict[Field, Any]:

@@ -6,13 +6,13 @@ import json
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import anyio
-from anyio.abc import Process
+from anyio.abc import ByteReceiveStream, Process, TaskGroup
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from posfw.sim.cards import TestCard, deck
@@ -64,6 +64,7 @@ class Day:
     rig: Rig
     state: Path
     report: Report
+    group: TaskGroup | None = None
     process: Process | None = None
     approved: list[tuple[str, int]] = field(default_factory=list)
     cards: dict[str, TestCard] = field(default_factory=dict)
@@ -107,6 +108,8 @@ class Day:
                 await lines.receive_until(b"\n", 4096)
             except anyio.IncompleteRead as error:
                 raise DeviceError("The terminal did not start.") from error
+        if self.group is not None:
+            self.group.start_soon(_drain, lines)
         await self.until("online", value=True)
 
     async def cut(self) -> None:
@@ -144,6 +147,13 @@ class Day:
             self.report.problems.append(f"decline {step.code} was not told")
 
 
+async def _drain(stream: ByteReceiveStream) -> None:
+    """Read what a process says until it ends, so that it can never wait for room."""
+    with suppress(anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError):
+        while True:
+            await stream.receive()
+
+
 def _told(code: str, result: Mapping[str, Any]) -> bool:
     """Say whether a decline reached cashier and cardholder in both languages."""
     people = (result.get("cashier", {}), result.get("cardholder", {}))
@@ -154,7 +164,8 @@ def _told(code: str, result: Mapping[str, Any]) -> bool:
 async def _settle(day: Day, _: Step) -> None:
     await day.until("reversals", value=0)
     await day.until("offline_count", value=0)
-    day.report.bank = day.rig.acquirer.bank.totals(TERMINAL, 1)
+    batch = int((await day.result({"do": "status"}))["batch"])
+    day.report.bank = day.rig.acquirer.bank.totals(TERMINAL, batch)
     day.report.settlement = await day.result({"do": "settle"})
     day.report.counts["settle: success"] += 1
     if day.report.settlement["ours"] != day.report.bank:
@@ -244,13 +255,16 @@ _STEPS = {
 
 @asynccontextmanager
 async def _opened(state: Path, seed: int) -> AsyncIterator[Day]:
-    async with rig(state) as around:
-        day = Day(around, state, Report(seed), cards=deck(seed))
-        try:
-            yield day
-        finally:
-            with anyio.CancelScope(shield=True):
-                await day.cut()
+    async with rig(state) as around, anyio.create_task_group() as group:
+        day = Day(around, state, Report(seed), group, cards=deck(seed))
+        with (state / "wire.bin").open("ab") as capture:
+            around.acquirer.tap = capture.write
+            try:
+                yield day
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await day.cut()
+        group.cancel_scope.cancel()
 
 
 async def play(seed: int, state: Path, tell: Tell) -> Report:
