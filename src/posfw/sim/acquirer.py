@@ -1,7 +1,7 @@
 """The simulated acquirer: TLS, frames, COSE and the protocol's rules in front of the bank.
 
-It keeps its own books (sim.ledger) beside the bank's, and checks what a real one must: that the key
-and the line's certificate belong to the terminal that a message names.
+It keeps its own books (sim.ledger) beside the bank's, and checks what a real one must: that the
+key and the line's certificate belong to the terminal that a message names.
 """
 
 from __future__ import annotations
@@ -67,19 +67,32 @@ class Acquirer:
 
     Attributes:
         base_key: the base derivation key, 32 bytes.
-        bank: the books.
+        bank: the issuer's books.
+        ledger: the acquirer's own; it judges settlements.
         faults: what goes wrong now.
+        terminals: which terminal a key belongs to; a key not listed is bound by its first message.
+        do_first: what the next answers want done before the next sale.
+        parameters: sets by name, as the parameters message hands them out.
+        vitals: the last vitals of each terminal.
+        signed_on: terminals that are.
         asked: counts of authorisation requests, for whoever waits for one.
         tap: sees every frame inside TLS, both ways, before it is judged: a wire capture.
     """
 
     base_key: bytes
     bank: Bank = field(default_factory=Bank)
+    ledger: Ledger = field(default_factory=Ledger)
     faults: Faults = field(default_factory=Faults)
+    terminals: dict[bytes, str] = field(default_factory=dict)
+    do_first: set[DoFirstFlag] = field(default_factory=set)
+    parameters: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    vitals: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    signed_on: set[str] = field(default_factory=set)
     asked: int = 0
     tap: Callable[[bytes], object] = lambda _: None
     refused: int = 0
     ended: int = 0
+    _authority: Authority | None = None
     _held: dict[Place, bytes] = field(default_factory=dict)
     _seen: dict[tuple[bytes, int], bytes] = field(default_factory=dict)
     _lines: set[TLSStream] = field(default_factory=set)
@@ -340,9 +353,9 @@ class Acquirer:
 
 def _peer(stream: TLSStream) -> str:
     """Return the common name of the line's certificate."""
-    subject = (stream.extra(TLSAttribute.peer_certificate) or {}).get("subject", ())
-    names: dict[str, str] = {name: value for part in subject for name, value in part}
-    return names.get("commonName", "")
+    certificate: Any = stream.extra(TLSAttribute.peer_certificate)  # noqa: S610 - not Django
+    names = dict(part[0] for part in certificate["subject"])
+    return str(names.get("commonName", ""))
 
 
 def _details(request: Opened) -> Mapping[str, Any]:
