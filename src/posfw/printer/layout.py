@@ -256,8 +256,9 @@ def _amount(block: Amount, width: int, _dots: int) -> list[Item]:
     size = 2 if 2 * length <= width else 1
     number = Span(width - length * size, value, size)
     if columns(label) + 1 + length * size <= width:
-        return [Line((Span(0, label), number), bold=True)]
-    return [*(_set(line, width) for line in wrap(label, width)), Line((number,), bold=True)]
+        return [Line((Span(0, label), number), tall=size, bold=True)]
+    number_line = Line((number,), tall=size, bold=True)
+    return [*(_set(line, width) for line in wrap(label, width)), number_line]
 
 
 def _columns(block: Columns, width: int, _dots: int) -> list[Item]:
