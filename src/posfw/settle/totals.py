@@ -6,9 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from posfw.values.errors import RefusedError
+from posfw.values.money import MAX_MINOR
 from posfw.values.transaction import Transaction
 
-__all__ = ["Difference", "Totals", "compare", "totals"]
+__all__ = ["MAX_COUNT", "Difference", "Totals", "compare", "overflows", "totals"]
+
+MAX_COUNT = 999
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,8 @@ def totals(transactions: Iterable[Transaction]) -> Totals:
     """Add up what counts: approved and moving money.
 
     Raises:
-        RefusedError: two currencies in one batch; sums over both would mean nothing.
+        RefusedError: two currencies in one batch (sums over both would mean nothing), or more
+            than the settlement's fields hold.
     """
     transactions = list(transactions)
     currencies = {t.begun.intent.amount.currency for t in transactions if t.counts}
@@ -47,7 +51,28 @@ def totals(transactions: Iterable[Transaction]) -> Totals:
             intent = transaction.begun.intent
             side = debits if intent.kind.direction > 0 else credits_
             side.append(intent.amount.minor)
-    return Totals(len(debits), sum(debits), len(credits_), sum(credits_))
+    sums = Totals(len(debits), sum(debits), len(credits_), sum(credits_))
+    if overflows(sums):
+        raise RefusedError(
+            "The batch's totals are larger than a settlement can carry.",
+            code="SET-123",
+            next_step="Call the acquirer; no sale is taken until this batch is settled.",
+        )
+    return sums
+
+
+def overflows(sums: Totals, more_minor: int = 0) -> bool:
+    """Whether a settlement could not carry these totals, or not after one more debit.
+
+    ISO 8583 DE48 of a UnionPay settlement: amounts n12, counts n3.
+    """
+    one = 1 if more_minor else 0
+    return (
+        sums.debit_minor + more_minor > MAX_MINOR
+        or sums.credit_minor > MAX_MINOR
+        or sums.debit_count + one > MAX_COUNT
+        or sums.credit_count > MAX_COUNT
+    )
 
 
 def compare(
