@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.claim import Claim, best
-from posfw.journal.store import SETTINGS, Journal
+from posfw.journal.opening import SETTINGS
+from posfw.journal.store import Journal
 from posfw.values.card import EntryMode
 from posfw.values.money import Money
 from posfw.values.outcome import Answer

@@ -12,11 +12,11 @@ from posfw.journal.rows import TXN_COLUMNS, transaction_of
 from posfw.journal.sales import open_batch
 from posfw.journal.sql import Sql, append_entry
 from posfw.values.document import Copy, DocumentKind, DocumentRef
-from posfw.values.errors import RefusedError
+from posfw.values.errors import MisuseError, RefusedError
 from posfw.values.identity import following
 from posfw.values.transaction import Transaction
 
-__all__ = ["close", "closed", "freeze", "transactions"]
+__all__ = ["close", "closed", "freeze", "thaw", "transactions"]
 
 
 def transactions(sql: Sql, terminal: str, batch: int | None) -> list[Transaction]:
@@ -31,8 +31,24 @@ def freeze(sql: Sql, at: datetime) -> int:
     number, frozen, _ = open_batch(sql)
     if not frozen:
         sql("UPDATE batch SET frozen = 1 WHERE number = ?", (number,))
+        sql.kept.batch = None
         append_entry(sql, "settlement", "frozen", at, {"batch": number})
     return number
+
+
+def thaw(sql: Sql, batch: int, reason: str, at: datetime) -> None:
+    """Take new transactions again: the acquirer said clearly that it did not settle.
+
+    Raises:
+        RefusedError: it is not the open batch.
+    """
+    number, frozen, _ = open_batch(sql)
+    if number != batch:
+        raise RefusedError(f"Batch {batch} is not open.", code="SET-110")
+    if frozen:
+        sql("UPDATE batch SET frozen = 0 WHERE number = ?", (number,))
+        sql.kept.batch = None
+        append_entry(sql, "settlement", "thawed", at, {"batch": number, "reason": reason})
 
 
 def close(sql: Sql, batch: int, result: Mapping[str, object], at: datetime) -> int:
@@ -40,9 +56,13 @@ def close(sql: Sql, batch: int, result: Mapping[str, object], at: datetime) -> i
 
     Raises:
         RefusedError: it is not the open batch, or something of it is still in doubt.
+        MisuseError: it was not frozen first.
     """
-    if open_batch(sql)[0] != batch:
+    number, frozen, _ = open_batch(sql)
+    if number != batch:
         raise RefusedError(f"Batch {batch} is not open.", code="SET-110")
+    if not frozen:
+        raise MisuseError(f"Batch {batch} is not frozen: sales could still come in.")
     if sql("SELECT 1 FROM txn WHERE batch = ? AND state IN ('begun', 'reversing')", (batch,)):
         raise RefusedError(
             f"Batch {batch} has transactions in doubt.",
@@ -55,6 +75,7 @@ def close(sql: Sql, batch: int, result: Mapping[str, object], at: datetime) -> i
         (at.isoformat(), data, batch),
     )
     (sequence,) = sql("SELECT max(sequence) FROM batch")[0]
+    sql.kept.batch = None
     following_number = following(batch)
     sql(
         "INSERT INTO batch (number, sequence, opened_at) VALUES (?, ?, ?)",

@@ -9,7 +9,7 @@ from posfw.journal.sql import Sql, append_entry
 from posfw.values.document import Copy, DocumentKind, DocumentRef, Job, JobState
 from posfw.values.errors import MisuseError
 
-__all__ = ["after_restart", "enqueue", "in_state", "insert", "mark", "next_job"]
+__all__ = ["after_restart", "enqueue", "in_state", "insert", "mark", "next_job", "queue"]
 
 _COLUMNS = "number, kind, subject, copy, duplicate, state, band, reason"
 RANK = {kind: rank for rank, kind in enumerate(DocumentKind)}
@@ -24,6 +24,21 @@ def insert(sql: Sql, ref: DocumentRef, copy: Copy, *, duplicate: bool) -> int:
         (RANK[ref.kind], ref.kind.value, ref.subject, copy.value, int(duplicate)),
     )
     return int(sql("SELECT last_insert_rowid()")[0][0])
+
+
+def queue(sql: Sql, ref: DocumentRef, *copies: Copy) -> None:
+    """Queue first prints of one document by one statement."""
+    place = "(?, ?, ?, ?, 0, 'queued')"
+    values = [
+        value
+        for copy in copies
+        for value in (RANK[ref.kind], ref.kind.value, ref.subject, copy.value)
+    ]
+    sql(
+        "INSERT INTO job (rank, kind, subject, copy, duplicate, state) VALUES "  # noqa: S608 - constant places
+        + ", ".join([place] * len(copies)),
+        values,
+    )
 
 
 def enqueue(sql: Sql, ref: DocumentRef, copy: Copy, at: datetime, *, duplicate: bool) -> Job:

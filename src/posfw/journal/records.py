@@ -19,7 +19,7 @@ def append(sql: Sql, records: tuple[Record, ...]) -> None:
     """Append records in order."""
     for record in records:
         topic, body = record.topic.value, record.body
-        append_entry(sql, topic, record.name, record.at, body, operator=record.operator)
+        append_entry(sql, topic, record.name, record.at, dict(body), operator=record.operator)
 
 
 def read(sql: Sql, topic: Topic, after: int) -> list[Record]:

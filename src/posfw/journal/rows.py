@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from posfw.codec import cbor
 from posfw.journal.sql import Row
@@ -18,7 +16,9 @@ from posfw.values.transaction import Begun, Intent, Kind, Owed, OwedKind, State,
 __all__ = [
     "TXN_COLUMNS",
     "answer_bytes",
+    "answer_of",
     "intent_bytes",
+    "intent_of",
     "job_of",
     "owed_of",
     "transaction_of",
@@ -31,83 +31,88 @@ TXN_COLUMNS = (
 
 
 def intent_bytes(intent: Intent) -> bytes:
-    """Encode an intent."""
-    original = intent.original
-    body: dict[str, Any] = {
-        "k": intent.kind.value,
-        "a": intent.amount.minor,
-        "c": intent.amount.currency.number,
-        "e": int(intent.entry_mode),
-        "m": intent.card_masked,
-        "t": intent.card_token,
-        "o": intent.operator,
-        "at": intent.at.isoformat(),
-    }
-    optional: dict[str, Any] = {
-        "or": [original.terminal, original.batch, original.stan] if original else None,
-        "tip": intent.tip.minor if intent.tip else None,
-        "x": intent.expiry or None,
-        "n": intent.note or None,
-        "test": intent.test or None,
-    }
-    return cbor.encode(body | {k: v for k, v in optional.items() if v is not None})
+    """Encode an intent as an array; places are only ever added at the end."""
+    original, tip = intent.original, intent.tip
+    amount = intent.amount
+    return cbor.encode(
+        [
+            intent.kind.value,
+            amount.minor,
+            amount.currency.number,
+            int(intent.entry_mode),
+            intent.card_masked,
+            intent.card_token,
+            intent.operator,
+            intent.at.isoformat(),
+            intent.expiry,
+            intent.note,
+            intent.test,
+            None if original is None else [original.terminal, original.batch, original.stan],
+            None if tip is None else tip.minor,
+        ]
+    )
 
 
-def _intent(data: bytes) -> Intent:
-    body = cbor.decode(data)
-    currency = CURRENCIES[body["c"]]
+def intent_of(data: bytes) -> Intent:
+    """Read what `intent_bytes` wrote."""
+    kind, minor, number, mode, masked, token, operator, at, expiry, note, test, original, tip = (
+        cbor.decode(data)
+    )
+    currency = CURRENCIES[number]
     return Intent(
-        kind=Kind(body["k"]),
-        amount=Money(body["a"], currency),
-        entry_mode=EntryMode(body["e"]),
-        card_masked=body["m"],
-        card_token=body["t"],
-        operator=body["o"],
-        at=datetime.fromisoformat(body["at"]),
-        original=Key(*body["or"]) if "or" in body else None,
-        tip=Money(body["tip"], currency) if "tip" in body else None,
-        expiry=body.get("x", ""),
-        note=body.get("n", ""),
-        test=body.get("test", False),
+        kind=Kind(kind),
+        amount=Money(minor, currency),
+        entry_mode=EntryMode(mode),
+        card_masked=masked,
+        card_token=token,
+        operator=operator,
+        at=datetime.fromisoformat(at),
+        original=None if original is None else Key(*original),
+        tip=None if tip is None else Money(tip, currency),
+        expiry=expiry,
+        note=note,
+        test=test,
     )
 
 
 def answer_bytes(answer: Answer) -> bytes:
-    """Encode an answer."""
-    body: dict[str, Any] = {
-        "rc": answer.response_code,
-        "ac": answer.auth_code or None,
-        "rrn": answer.reference or None,
-        "ht": answer.host_time or None,
-        "id": answer.issuer_data or None,
-        "b": answer.balance_minor,
-        "df": sorted(flag.value for flag in answer.do_first) or None,
-    }
-    return cbor.encode({k: v for k, v in body.items() if v is not None})
+    """Encode an answer as an array; places are only ever added at the end."""
+    return cbor.encode(
+        [
+            answer.response_code,
+            answer.auth_code,
+            answer.reference,
+            answer.host_time,
+            answer.issuer_data,
+            answer.balance_minor,
+            sorted(flag.value for flag in answer.do_first),
+        ]
+    )
 
 
-def _answer(data: bytes) -> Answer:
-    body: Mapping[str, Any] = cbor.decode(data)
+def answer_of(data: bytes) -> Answer:
+    """Read what `answer_bytes` wrote."""
+    code, auth_code, reference, host_time, issuer_data, balance, flags = cbor.decode(data)
     return Answer(
-        response_code=body["rc"],
-        auth_code=body.get("ac", ""),
-        reference=body.get("rrn", ""),
-        host_time=body.get("ht", ""),
-        issuer_data=body.get("id", b""),
-        balance_minor=body.get("b"),
-        do_first=frozenset(DoFirst(flag) for flag in body.get("df", ())),
+        response_code=code,
+        auth_code=auth_code,
+        reference=reference,
+        host_time=host_time,
+        issuer_data=issuer_data,
+        balance_minor=balance,
+        do_first=frozenset(DoFirst(flag) for flag in flags),
     )
 
 
 def transaction_of(terminal: str, row: Row) -> Transaction:
     """Read a row of TXN_COLUMNS."""
     batch, stan, state, ksn, intent, offline, answer, at, refunded, voided, owed, reason = row
-    wanted = _intent(intent)
+    wanted = intent_of(bytes(intent))
     return Transaction(
         begun=Begun(Key(terminal, batch, stan), ksn, wanted),
         state=State(state),
         offline=bool(offline),
-        answer=_answer(answer) if answer is not None else None,
+        answer=answer_of(bytes(answer)) if answer is not None else None,
         concluded_at=datetime.fromisoformat(at) if at else None,
         refunded=Money(refunded, wanted.amount.currency),
         voided=bool(voided),

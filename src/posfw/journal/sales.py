@@ -32,20 +32,33 @@ RANK = {kind: rank for rank, kind in enumerate(OwedKind)}
 
 def open_batch(sql: Sql) -> tuple[int, bool, str]:
     """Return number, frozen and opening time of the open batch."""
-    number, frozen, opened_at = one(
-        sql("SELECT number, frozen, opened_at FROM batch WHERE closed_at IS NULL")
-    )
-    return number, bool(frozen), opened_at
+    kept = sql.kept
+    if kept.batch is None:
+        number, frozen, opened_at = one(
+            sql("SELECT number, frozen, opened_at FROM batch WHERE closed_at IS NULL")
+        )
+        kept.batch = (number, bool(frozen), opened_at)
+    return kept.batch
 
 
 def reserve(sql: Sql, count: int) -> int:
     """Reserve `count` DUKPT counters and return the first."""
-    (last,) = one(sql("SELECT value FROM counter WHERE name = 'ksn'"))
-    first = value = next_counter(last)
+    kept = sql.kept
+    if kept.ksn is None:
+        (kept.ksn,) = one(sql("SELECT value FROM counter WHERE name = 'ksn'"))
+    first = value = next_counter(kept.ksn)
     for _ in range(count - 1):
         value = next_counter(value)
     sql("UPDATE counter SET value = ? WHERE name = 'ksn'", (value,))
+    kept.ksn = value
     return first
+
+
+def _next_stan(sql: Sql) -> int:
+    kept = sql.kept
+    if kept.stan is None:
+        (kept.stan,) = one(sql("SELECT value FROM counter WHERE name = 'stan'"))
+    return kept.stan
 
 
 def begin(sql: Sql, terminal: str, intent: Intent) -> Begun:
@@ -57,10 +70,11 @@ def begin(sql: Sql, terminal: str, intent: Intent) -> Begun:
     batch, frozen, _ = open_batch(sql)
     if frozen:
         raise RefusedError("Settlement is under way.", code="SET-101", next_step="posfw settle")
-    (stan,) = one(sql("SELECT value FROM counter WHERE name = 'stan'"))
+    stan = _next_stan(sql)
     while sql("SELECT 1 FROM txn WHERE batch = ? AND stan = ?", (batch, stan)):
         stan = following(stan)
-    sql("UPDATE counter SET value = ? WHERE name = 'stan'", (following(stan),))
+    sql.kept.stan = following(stan)
+    sql("UPDATE counter SET value = ? WHERE name = 'stan'", (sql.kept.stan,))
     ksn = reserve(sql, 1)
     data = intent_bytes(intent)
     sql(
@@ -68,9 +82,8 @@ def begin(sql: Sql, terminal: str, intent: Intent) -> Begun:
         " VALUES (?, ?, 'begun', ?, ?, ?, ?)",
         (batch, stan, ksn, intent.kind.value, intent.amount.minor, data),
     )
-    body = {"intent": data, "ksn": ksn}
     append_entry(
-        sql, "money", "begun", intent.at, body, operator=intent.operator, key=(batch, stan)
+        sql, "money", "begun", intent.at, [ksn, data], operator=intent.operator, key=(batch, stan)
     )
     return Begun(Key(terminal, batch, stan), ksn, intent)
 
@@ -83,12 +96,12 @@ def conclude(sql: Sql, conclusion: Conclusion) -> None:
     """
     key, ending = conclusion.key, conclusion.ending
     rows = sql(
-        "SELECT state, kind, amount, intent FROM txn WHERE batch = ? AND stan = ?",
+        "SELECT state, kind, amount FROM txn WHERE batch = ? AND stan = ?",
         (key.batch, key.stan),
     )
     if not rows or rows[0][0] != State.BEGUN.value:
         raise MisuseError(f"{key} is not open for a conclusion.")
-    _, kind, amount, _ = rows[0]
+    _, kind, amount = rows[0]
     needed = _NEEDS.get(ending)
     if needed is not None and needed not in [owed.kind for owed in conclusion.owed]:
         raise MisuseError(f"{key} ends as {ending.value} and owes no {needed.value}.")
@@ -111,12 +124,8 @@ def conclude(sql: Sql, conclusion: Conclusion) -> None:
     if ending.state is State.APPROVED:
         _touch_original(sql, key, Kind(kind), amount)
         _queue_receipts(sql, conclusion)
-    body: dict[str, object] = {
-        "ending": ending.value,
-        "owed": [owed.kind.value for owed in conclusion.owed],
-    }
-    optional = {"answer": answer, "reason": conclusion.reason or None}
-    body |= {name: value for name, value in optional.items() if value is not None}
+    # Arrays: half the time and bytes of maps; docs/journal.md names the places.
+    body = [ending.value, [owed.kind.value for owed in conclusion.owed], conclusion.reason, answer]
     append_entry(sql, "money", "concluded", conclusion.at, body, key=(key.batch, key.stan))
 
 
@@ -159,9 +168,9 @@ def _touch_original(sql: Sql, key: Key, kind: Kind, amount: int) -> None:
 
 
 def _queue_receipts(sql: Sql, conclusion: Conclusion) -> None:
-    ref = DocumentRef(DocumentKind.RECEIPT, str(conclusion.key))
-    for copy in (Copy.MERCHANT, Copy.CARDHOLDER)[: conclusion.copies]:
-        jobs.insert(sql, ref, copy, duplicate=False)
+    copies = (Copy.MERCHANT, Copy.CARDHOLDER)[: conclusion.copies]
+    if copies:
+        jobs.queue(sql, DocumentRef(DocumentKind.RECEIPT, str(conclusion.key)), *copies)
 
 
 def transaction(sql: Sql, key: Key) -> Transaction | None:
@@ -182,7 +191,7 @@ def in_doubt(sql: Sql, terminal: str) -> list[Transaction]:
 def standing(sql: Sql) -> Standing:
     """Return what limits are checked against."""
     batch, frozen, opened_at = open_batch(sql)
-    ((next_stan,),) = sql("SELECT value FROM counter WHERE name = 'stan'")
+    next_stan = _next_stan(sql)
     (records,) = one(
         sql("SELECT count(*) FROM txn WHERE batch = ? AND state = 'approved'", (batch,))
     )

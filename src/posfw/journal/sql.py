@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -10,13 +11,38 @@ from posfw.codec import cbor
 from posfw.journal import chain
 from posfw.values.errors import MisuseError
 
-__all__ = ["Row", "Sql", "append_entry", "content_of", "one"]
+__all__ = ["Kept", "Row", "Sql", "append_entry", "content_of", "one"]
 
 Row = Sequence[Any]
 
 
+@dataclass(slots=True)
+class Kept:
+    """Single rows that every commit needs, kept from one transaction to the next.
+
+    The journal is opened EXCLUSIVE, so nobody else can change them. None means "read it again";
+    a transaction that is rolled back leaves a new, empty one behind.
+
+    Attributes:
+        chain: key of the next entry, head, number of the last entry.
+        stan: the next STAN.
+        ksn: the last DUKPT counter given out.
+        batch: number, frozen, opening time of the open batch.
+    """
+
+    chain: tuple[bytes, bytes, int] | None = None
+    stan: int | None = None
+    ksn: int | None = None
+    batch: tuple[int, bool, str] | None = None
+
+
 class Sql(Protocol):
     """One open SQL transaction."""
+
+    @property
+    def kept(self) -> Kept:
+        """What the last transaction left in memory."""
+        ...
 
     def __call__(self, statement: str, parameters: Sequence[object] = ()) -> list[Row]:
         """Run one statement and return its rows."""
@@ -44,16 +70,25 @@ def append_entry(
     topic: str,
     name: str,
     at: datetime,
-    body: Mapping[str, object],
+    body: Mapping[str, object] | Sequence[object],
     *,
     operator: str = "",
     key: tuple[int, int] = (0, 0),
 ) -> int:
     """Append one sealed entry and return its number."""
-    ratchet, head = one(sql("SELECT key, head FROM chain"))
-    number = int(sql("SELECT coalesce(max(number), 0) + 1 FROM entry")[0][0])
-    row = (number, topic, name, at.isoformat(), operator, *key, cbor.encode(dict(body)))
-    code = chain.seal(ratchet, head, content_of(row))
+    kept = sql.kept
+    ratchet, head, last = kept.chain or _chain(sql)
+    number = last + 1
+    row = (number, topic, name, at.isoformat(), operator, *key, cbor.encode(body))
+    code = chain.seal(ratchet, head, cbor.encode(row))
+    following = chain.next_key(ratchet)
     sql("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, code))
-    sql("UPDATE chain SET key = ?, head = ?", (chain.next_key(ratchet), code))
+    sql("UPDATE chain SET key = ?, head = ?", (following, code))
+    kept.chain = (following, code, number)
     return number
+
+
+def _chain(sql: Sql) -> tuple[bytes, bytes, int]:
+    key, head = one(sql("SELECT key, head FROM chain"))
+    (last,) = one(sql("SELECT coalesce(max(number), 0) FROM entry"))
+    return bytes(key), bytes(head), last

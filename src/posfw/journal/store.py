@@ -1,17 +1,13 @@
-"""The journal's file: one object, one connection, one lock, one call in the worker a transaction.
+"""The journal's file: one object, one connection, one call in the worker a transaction.
 
 aiosqlite runs statements of two tasks interleaved and leaves a transaction open when its awaiter
 is cancelled (both reproduced, docs/journal.md). So a whole SQL transaction is one function in its
-worker thread, under a lock and shielded from cancellation.
+worker thread, which takes one function at a time, and a cancelled caller waits for its end.
 """
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import importlib.resources
 import logging
-import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -24,7 +20,9 @@ import anyio
 import anyio.to_thread
 
 from posfw.journal import batches, chain, jobs, owed, records, sales
-from posfw.journal.sql import Sql
+from posfw.journal.driver import Worker, hold, release
+from posfw.journal.opening import SETTINGS, open_file
+from posfw.journal.sql import Kept, Sql
 from posfw.ports import Clock
 from posfw.values.document import Copy, DocumentRef, Job, JobState
 from posfw.values.errors import (
@@ -32,29 +30,15 @@ from posfw.values.errors import (
     JournalCorruptError,
     JournalError,
     JournalUnsafeError,
-    PosfwError,
 )
 from posfw.values.events import Record, Topic
 from posfw.values.identity import Key
 from posfw.values.transaction import Begun, Conclusion, Intent, Owed, Standing, Transaction
 
-__all__ = ["Journal"]
+__all__ = ["SETTINGS", "Journal"]
 
 T = TypeVar("T")
 
-SCHEMA_VERSION = 1
-APPLICATION_ID = 0x706F7366  # "posf": a foreign database is told apart before it is touched
-# Opening sequence; each is read back (docs/journal.md says why each).
-SETTINGS: tuple[tuple[str, str, object], ...] = (
-    ("locking_mode", "EXCLUSIVE", "exclusive"),
-    ("journal_mode", "WAL", "wal"),
-    ("synchronous", "FULL", 2),
-    ("wal_autocheckpoint", "200", 200),
-    ("secure_delete", "ON", 1),
-    ("foreign_keys", "ON", 1),
-    ("trusted_schema", "OFF", 0),
-    ("cell_size_check", "ON", 1),
-)
 VERIFY_PAGE = 2_000
 
 
@@ -79,15 +63,12 @@ class Journal:
     happened wholly or not at all.
     """
 
-    def __init__(
-        self, connection: aiosqlite.Connection, path: Path, terminal: str, chain_key: bytes
-    ) -> None:
-        self._connection = connection
+    def __init__(self, worker: Worker, path: Path, terminal: str, chain_key: bytes) -> None:
+        self._worker = worker
         self._path = path
         self._terminal = terminal
         self._chain_key = chain_key
-        self._lock = anyio.Lock()
-        self._unsafe = ""
+        self._session: _Session  # made by `_prepare`, in the worker
         self._owed_changes = _Changes()
         self._job_changes = _Changes()
 
@@ -104,53 +85,38 @@ class Journal:
             JournalError: missing, or not a usable file.
         """
         logging.getLogger("aiosqlite").setLevel(logging.WARNING)  # DEBUG prints parameters
-        holder = await anyio.to_thread.run_sync(_hold, path, create)
+        holder = await anyio.to_thread.run_sync(hold, path, create)
         try:
-            connection = aiosqlite.connect(path, isolation_level=None)
-            async with connection:
-                journal = cls(connection, path, terminal, chain_key)
-                await journal._prepare(clock.now())
-                yield journal
+            fresh = not await anyio.Path(path).exists()
+            async with _connected(path) as connection:
+                worker = Worker(connection)
+                try:
+                    journal = cls(worker, path, terminal, chain_key)
+                    await journal._prepare(connection, clock.now(), fresh=fresh)
+                    yield journal
+                finally:
+                    worker.close()
         finally:
-            os.close(holder)
+            release(holder)
 
-    async def _prepare(self, now: datetime) -> None:
+    async def _prepare(
+        self, connection: aiosqlite.Connection, now: datetime, *, fresh: bool
+    ) -> None:
+        raw = connection._conn  # noqa: SLF001 - see driver.Worker
+
+        def opened() -> _Session:
+            open_file(raw, str(self._path), self._chain_key, now, fresh=fresh)
+            return _Session(raw, self._path)
+
         try:
-            await self._in_worker(_open_file, self._chain_key, now)
-        except sqlite3.DatabaseError as error:
-            raise _damaged(self._path, error) from error
+            self._session = await self._worker.run(opened)
+        except sqlite3.Error as error:
+            raise _unusable(self._path, error) from error
         await self._transact(jobs.after_restart, now)
-
-    async def _in_worker(self, function: Callable[..., T], *values: object) -> T:
-        # aiosqlite offers no public way to run one function in its worker; see the module's text.
-        connection = self._connection
-        run: Callable[..., Any] = connection._execute  # noqa: SLF001 - pinned, in this place only
-        result: T = await run(function, connection._conn, *values)  # noqa: SLF001 - same
-        return result
 
     async def _transact(self, function: Callable[..., T], *values: object, **named: object) -> T:
         """Run one SQL transaction to its end, whatever happens to the caller."""
-        result: T
-        async with self._lock:
-            if self._unsafe:
-                raise JournalUnsafeError(self._unsafe)
-            try:
-                with anyio.CancelScope(shield=True):
-                    result = await self._in_worker(_transaction, function, values, named)
-            except sqlite3.Error as error:
-                raise self._fault(error) from error
-        return result
-
-    def _fault(self, error: sqlite3.Error) -> PosfwError:
-        """A failed write or sync leaves durability unknown: nothing more until it is reopened."""
-        name = getattr(error, "sqlite_errorname", "")
-        if isinstance(error, sqlite3.DatabaseError) and name in (
-            "SQLITE_CORRUPT",
-            "SQLITE_NOTADB",
-        ):
-            return _damaged(self._path, error)
-        self._unsafe = f"The journal {self._path} could not be written: {name or error}."
-        return JournalUnsafeError(self._unsafe)
+        return await self._worker.run(self._session.transaction, function, values, named)
 
     async def begin(self, intent: Intent) -> Begun:
         """Commit 1 (ports.SaleJournal)."""
@@ -234,6 +200,10 @@ class Journal:
         """Refuse new transactions until `close`."""
         return await self._transact(batches.freeze, at)
 
+    async def thaw(self, batch: int, reason: str, at: datetime) -> None:
+        """Take new transactions again."""
+        await self._transact(batches.thaw, batch, reason, at)
+
     async def close(self, batch: int, result: Mapping[str, object], at: datetime) -> int:
         """Close the batch, queue its slip, open the next."""
         number = await self._transact(batches.close, batch, result, at)
@@ -277,124 +247,81 @@ def _verify(sql: Sql, start_key: bytes) -> int | None:
     )
 
 
-def _transaction(
-    connection: sqlite3.Connection,
-    function: Callable[..., T],
-    values: tuple[object, ...],
-    named: Mapping[str, object],
-) -> T:
-    execute = connection.execute
+class _Session:
+    """One connection as the pure modules see it (journal.sql.Sql); lives in the worker thread."""
 
-    def sql(statement: str, parameters: Sequence[object] = ()) -> list[Any]:
-        return execute(statement, parameters).fetchall()
+    __slots__ = ("_cause", "_connection", "_execute", "_fault", "_path", "kept")
 
-    execute("BEGIN IMMEDIATE")
-    try:
-        result = function(sql, *values, **named)
-        execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            execute("ROLLBACK")
-        raise
-    return result
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+        self._execute = connection.cursor().execute
+        self._fault: type[JournalError] | None = None
+        self._cause = ""
+        self.kept = Kept()
 
+    def __call__(self, statement: str, parameters: Sequence[object] = ()) -> list[Any]:
+        return self._execute(statement, parameters).fetchall()
 
-def _hold(path: Path, create: bool) -> int:  # noqa: FBT001 - to_thread passes positions only
-    """Lock the file `<journal>.lock` for this process and say who holds it otherwise."""
-    _usable(path, create=create)
-    handle = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        holder = os.pread(handle, 16, 0).decode("ascii", "replace").strip() or "unknown"
-        os.close(handle)
-        if error.errno not in (errno.EAGAIN, errno.EACCES):
+    def transaction(
+        self,
+        function: Callable[..., T],
+        values: tuple[object, ...],
+        named: Mapping[str, object],
+    ) -> T:
+        """Run one SQL transaction: committed on return, rolled back whole on any exception.
+
+        After a fault of the storage every later call fails like the first: the kernel may have
+        dropped what a failed sync did not write, so only reading the file again tells.
+        """
+        if self._fault is not None:
+            raise self._fault(self._cause)
+        execute = self._execute
+        try:
+            execute("BEGIN IMMEDIATE")
+            result = function(self, *values, **named)
+            execute("COMMIT")
+        except BaseException as error:
+            self.kept = Kept()
+            if isinstance(error, sqlite3.Error):
+                fault = _unusable(self._path, error)
+                self._fault, self._cause = type(fault), fault.cause
+            if self._connection.in_transaction:
+                execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                raise fault from error
             raise
-        raise JournalBusyError(f"Process {holder} holds the journal {path}.") from error
-    os.ftruncate(handle, 0)
-    os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
-    return handle
+        return result
 
 
-def _usable(path: Path, *, create: bool) -> None:
-    if path.is_dir():
-        raise JournalError(f"The journal {path} is a folder.", code="JRN-002")
-    if not path.exists():
-        if not create:
-            raise JournalError(f"There is no journal at {path}.", code="JRN-003")
-        return
-    if path.stat().st_size == 0:
-        raise JournalCorruptError(f"The journal {path} is empty: zero bytes.")
-    if not os.access(path, os.R_OK | os.W_OK):
-        raise JournalError(f"The journal {path} may not be read or written.", code="JRN-004")
+def _name(error: sqlite3.Error) -> str:
+    name: str = getattr(error, "sqlite_errorname", "")
+    return name
 
 
-def _open_file(connection: sqlite3.Connection, chain_key: bytes, now: datetime) -> None:
-    """Check whose file it is, set and read back the settings, bring the schema up to date."""
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if tables and application != APPLICATION_ID:
-        raise JournalCorruptError("The file is a database of another program.", code="JRN-009")
-    if version > SCHEMA_VERSION:
-        raise JournalCorruptError(
-            f"The journal has schema {version}; this program knows {SCHEMA_VERSION}.",
-            code="JRN-010",
-            next_step="Install the newer program again.",
+def _unusable(path: Path, error: sqlite3.Error) -> JournalError:
+    """Say why a file cannot be opened or read, by SQLite's own name of the cause."""
+    name = _name(error)
+    if name.startswith(("SQLITE_IOERR", "SQLITE_FULL")):
+        return JournalUnsafeError(f"The journal {path} could not be read or written: {name}.")
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return JournalBusyError(f"Another program has the database {path} open.")
+    if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH")):
+        return JournalError(
+            f"The journal {path} may not be read or written: {name}.", code="JRN-004"
         )
-    for name, wanted, expected in SETTINGS:
-        connection.execute(f"PRAGMA {name}={wanted}").fetchall()
-        found = connection.execute(f"PRAGMA {name}").fetchone()[0]
-        if found != expected:
-            raise JournalError(f"SQLite has {name} {found!r} where {wanted} was asked for.")
-    if connection.execute("PRAGMA quick_check").fetchone()[0] != "ok":
-        raise sqlite3.DatabaseError("quick_check failed")
-    if version < SCHEMA_VERSION:
-        _migrate(connection, version, chain_key, now)
-
-
-def _migrate(
-    connection: sqlite3.Connection, version: int, chain_key: bytes, now: datetime
-) -> None:
-    """Apply the numbered schema files, all or nothing."""
-    folder = importlib.resources.files("posfw.journal") / "schema"
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        for number in range(version + 1, SCHEMA_VERSION + 1):
-            script = (folder / f"{number:04d}.sql").read_text(encoding="utf-8")
-            for statement in statements(script):
-                connection.execute(statement)
-        if version == 0:
-            _first_rows(connection, chain_key, now)
-        connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-
-
-def _first_rows(connection: sqlite3.Connection, chain_key: bytes, now: datetime) -> None:
-    # The start key itself never reaches the file: whoever takes it could seal a new history.
-    connection.execute(
-        "INSERT INTO chain VALUES (1, ?, ?)", (chain.next_key(chain_key), chain.GENESIS)
-    )
-    connection.execute("INSERT INTO counter VALUES ('stan', 1), ('ksn', 0)")
-    opened = (1, 1, now.isoformat())
-    connection.execute("INSERT INTO batch (number, sequence, opened_at) VALUES (?, ?, ?)", opened)
-
-
-def statements(script: str) -> list[str]:
-    """Split a schema file into statements; a trigger's inner semicolons do not end it."""
-    found, current = [], ""
-    for line in script.splitlines(keepends=True):
-        current += line
-        if sqlite3.complete_statement(current):
-            found.append(current.strip())
-            current = ""
-    return found
-
-
-def _damaged(path: Path, error: BaseException) -> JournalCorruptError:
     return JournalCorruptError(f"The journal {path} cannot be read: {error}.")
+
+
+@asynccontextmanager
+async def _connected(path: Path) -> AsyncIterator[aiosqlite.Connection]:
+    connection = aiosqlite.connect(path, isolation_level=None)
+    try:
+        await connection
+    except sqlite3.Error as error:
+        raise _unusable(path, error) from error
+    try:
+        yield connection
+    finally:
+        with anyio.CancelScope(shield=True):
+            await connection.close()
