@@ -69,6 +69,7 @@ class ThermalProfile:
     slew_c_per_s: float = 15.0
     tau_s: float = 45.0
     rise_c_per_kdot: float = 0.045  # model gain: heating by 1,000 dots fired
+    window_s: float = 60.0  # over which `duty` holds
     duty: tuple[tuple[float, float], ...] = ((25.0, 0.20), (35.0, 0.10), (50.0, 0.04))
 
 
