@@ -1,20 +1,29 @@
-"""A closed schema for TOML files: unknown keys are errors, and all mistakes are told at once.
-
-tomllib keeps no line numbers, so a small locator finds the line of a key in the text.
-"""
+"""A closed schema for TOML files: unknown keys are errors, and all mistakes are told at once."""
 
 from __future__ import annotations
 
 import difflib
-import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from posfw.board.locate import KeyPath, dotted, locate
 from posfw.values.errors import ConfigError
 
-__all__ = ["Leaf", "Schema", "read_toml", "validate"]
+__all__ = [
+    "Leaf",
+    "Mistake",
+    "Schema",
+    "mistakes_of",
+    "one_of",
+    "positive",
+    "read_toml",
+    "texts",
+    "validate",
+]
+
+NUMBER = (int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +36,48 @@ class Leaf:
 
 
 Schema = Mapping[str, "Leaf | Schema"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """What is wrong at which key; where that key stands is the reader's business."""
+
+    path: KeyPath
+    complaint: str
+
+    def __str__(self) -> str:
+        return f"{dotted(self.path)}: {self.complaint}" if self.path else self.complaint
+
+
+def one_of(*choices: str) -> Leaf:
+    """Return a leaf that takes one of some words."""
+
+    def rule(value: str) -> str:
+        if value in choices:
+            return ""
+        return f"must be one of {', '.join(choices)}" + _did_you_mean(value, choices)
+
+    return Leaf(str, rule=rule)
+
+
+def positive(kind: type | tuple[type, ...] = NUMBER) -> Leaf:
+    """Return a leaf that takes a number above zero."""
+    return Leaf(kind, rule=lambda v: "" if v > 0 else "must be above zero")
+
+
+def texts(*choices: str, required: bool = False) -> Leaf:
+    """Return a leaf that takes a list of texts, of `choices` only where some are given."""
+
+    def rule(value: list[object]) -> str:
+        for item in value:
+            if not isinstance(item, str):
+                return f"must hold texts only, not {item!r:.40}"
+            if choices and item not in choices:
+                known = f"{item!r} is not one of {', '.join(choices)}"
+                return known + _did_you_mean(item, choices)
+        return ""
+
+    return Leaf(list, required=required, rule=rule)
 
 
 def read_toml(text: str, *, source: str) -> dict[str, Any]:
@@ -42,35 +93,37 @@ def read_toml(text: str, *, source: str) -> dict[str, Any]:
 
 
 def validate(document: Mapping[str, Any], schema: Schema, *, text: str, source: str) -> None:
-    """Check a document against a schema.
+    """Check a document of one text against a schema.
 
     Raises:
         ConfigError: lists every mistake, one a line, as `file:line: key: what is wrong`.
     """
-    mistakes = [
-        f"{source}:{_line(text, path)}: {path}: {complaint}"
-        for path, complaint in _mistakes(document, schema, "")
-    ]
-    if mistakes:
-        raise ConfigError("\n".join(mistakes), mistakes=mistakes)
+    found = mistakes_of(document, schema)
+    if found:
+        lines = locate(text)
+        told = [f"{source}:{_nearest(lines, wrong.path)}: {wrong}" for wrong in found]
+        raise ConfigError("\n".join(told), mistakes=told)
 
 
-def _mistakes(document: Mapping[str, Any], schema: Schema, prefix: str) -> list[tuple[str, str]]:
-    found = []
+def mistakes_of(
+    document: Mapping[str, Any], schema: Schema, prefix: KeyPath = ()
+) -> list[Mistake]:
+    """Return everything that does not fit the schema, in the document's order."""
+    found: list[Mistake] = []
     for key, value in document.items():
-        path = f"{prefix}{key}"
+        path = (*prefix, key)
         rule = schema.get(key, schema.get("*"))
         if rule is None:
-            found.append((path, "is not known here" + _did_you_mean(key, schema)))
+            found.append(Mistake(path, "is not known here" + _did_you_mean(key, schema)))
         elif isinstance(rule, Leaf):
             complaint = _leaf(value, rule)
-            found += [(path, complaint)] if complaint else []
+            found += [Mistake(path, complaint)] if complaint else []
         elif isinstance(value, Mapping):
-            found += _mistakes(value, rule, f"{path}.")
+            found += mistakes_of(value, rule, path)
         else:
-            found.append((path, "must be a table"))
+            found.append(Mistake(path, "must be a table"))
     found += [
-        (f"{prefix}{key}", "is missing")
+        Mistake((*prefix, key), "is missing")
         for key, rule in schema.items()
         if isinstance(rule, Leaf) and rule.required and key not in document
     ]
@@ -85,20 +138,11 @@ def _leaf(value: object, leaf: Leaf) -> str:
     return leaf.rule(value)
 
 
-def _did_you_mean(key: str, schema: Schema) -> str:
-    near = difflib.get_close_matches(key, list(schema), n=1)
+def _did_you_mean(key: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(key, list(known), n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def _line(text: str, path: str) -> int:
-    """Return the line of a dotted key, or of the nearest table that holds it; 1 if none."""
-    *tables, key = path.split(".")
-    best, at = 1, ""
-    for number, line in enumerate(text.splitlines(), start=1):
-        header = re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line)
-        if header:
-            at = header.group(1).replace('"', "").replace(" ", "")
-            best = number if at == path or at == ".".join(tables) else best
-        elif at == ".".join(tables) and re.match(rf'\s*"?{re.escape(key)}"?\s*=', line):
-            return number
-    return best
+def _nearest(lines: Mapping[KeyPath, int], path: KeyPath) -> int:
+    """Return the line of a key, or of the nearest table that holds it; 1 if none."""
+    return next((lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in lines), 1)

@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 import posfw
-from posfw.board.profile import BoardProfile, parse
-from posfw.values.errors import ConfigError
+from posfw.app.boards import Shelf
+from posfw.board.profile import BoardProfile
 
 __all__ = ["board_folders", "default_state", "load_board", "state_option"]
 
@@ -53,13 +53,4 @@ def load_board(name: str) -> BoardProfile:
     Raises:
         ConfigError: unknown or wrong.
     """
-    folders = [Path(name)] if "/" in name else [folder / name for folder in board_folders()]
-    for folder in folders:
-        file = folder / "board.toml"
-        if file.is_file():
-            text = file.read_text(encoding="utf-8")
-            return parse(text, source=str(file), board_id=folder.resolve().name)
-    known = sorted({p.parent.name for f in board_folders() for p in f.glob("*/board.toml")})
-    raise ConfigError(
-        f"There is no board {name!r}; known are: {', '.join(known)}.", code="CFG-003"
-    )
+    return Shelf(board_folders()).load(name)
