@@ -60,25 +60,29 @@ _OPENING = frozenset("（《「『【〈“‘([{")
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Text at a column; `wide` is 1 or 2."""
+    """Text at a column; `size` 2 is double width and height. Small text stands at the foot."""
 
     column: int
     text: str
-    wide: int = 1
+    size: int = 1
 
     @property
     def end(self) -> int:
         """The column after it."""
-        return self.column + columns(self.text) * self.wide
+        return self.column + columns(self.text) * self.size
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of text; `tall` is 1 or 2. Leading follows."""
+    """One line of text; the leading follows it."""
 
     spans: tuple[Span, ...]
-    tall: int = 1
     bold: bool = False
+
+    @property
+    def size(self) -> int:
+        """2 if anything on it is double height."""
+        return max((span.size for span in self.spans), default=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +216,7 @@ def _at(align: str, length: int, width: int) -> int:
 
 def _set(text: str, width: int, align: str = "left", *, size: int = 1, bold: bool = False) -> Line:
     column = _at(align, columns(text) * size, width)
-    return Line((Span(column, text, size),), tall=size, bold=bold)
+    return Line((Span(column, text, size),), bold=bold)
 
 
 def _title(block: Title, width: int, _dots: int) -> list[Item]:
@@ -256,9 +260,8 @@ def _amount(block: Amount, width: int, _dots: int) -> list[Item]:
     size = 2 if 2 * length <= width else 1
     number = Span(width - length * size, value, size)
     if columns(label) + 1 + length * size <= width:
-        return [Line((Span(0, label), number), tall=size, bold=True)]
-    number_line = Line((number,), tall=size, bold=True)
-    return [*(_set(line, width) for line in wrap(label, width)), number_line]
+        return [Line((Span(0, label), number), bold=True)]
+    return [*(_set(line, width) for line in wrap(label, width)), Line((number,), bold=True)]
 
 
 def _columns(block: Columns, width: int, _dots: int) -> list[Item]:
@@ -282,7 +285,8 @@ def _columns(block: Columns, width: int, _dots: int) -> list[Item]:
 
 
 def _numeric(text: str) -> bool:
-    return text.isascii() and any(c.isdigit() for c in text) and not any(map(str.isalpha, text))
+    digits = text == "-" or any(c.isdigit() for c in text)
+    return digits and text.isascii() and not any(map(str.isalpha, text))
 
 
 def _shares(parts: tuple[int, ...], count: int, width: int) -> list[int]:

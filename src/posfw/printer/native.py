@@ -17,7 +17,6 @@ from posfw.values.hardware import PrinterProfile
 __all__ = ["encoded", "strips"]
 
 _MISSING = "〓"  # GB2312 A2FE..: the printer's own sign for a character it does not have
-_SIZES = {(1, 1): 0x00, (2, 1): 0x10, (1, 2): 0x01, (2, 2): 0x11}  # GS ! n
 # Boards page, section 3: a full line of text is a quarter black.
 _TEXT_COVERAGE = 0.25
 
@@ -57,16 +56,15 @@ def _line(line: Line, profile: PrinterProfile, canvas: Raster | None) -> Strip:
     for span in line.spans:
         # Spaces, not ESC $: motion units differ between printers, columns do not.
         parts.append(b" " * max(span.column - column, 0))
-        size = _SIZES[span.wide, line.tall]
         body = b"\x1c&" + encoded(span.text) + b"\x1c." if not span.text.isascii() else None
         body = span.text.encode("ascii") if body is None else body
-        parts.append(b"\x1d!%c%b\x1d!\x00" % (size, body) if size else body)
+        parts.append(b"\x1d!\x11%b\x1d!\x00" % body if span.size == 2 else body)
         column = span.end
     parts.append(b"\x1bE\x00\n" if line.bold else b"\n")
-    rows = max(LINE_ROWS, HEIGHT * line.tall)
+    rows = max(LINE_ROWS, HEIGHT * line.size)
     if canvas is None:
-        wide = sum(span.end - span.column for span in line.spans)
-        dots = int(wide * CELL * HEIGHT * line.tall * _TEXT_COVERAGE)
+        cells = sum((span.end - span.column) * span.size for span in line.spans)
+        dots = int(cells * CELL * HEIGHT * _TEXT_COVERAGE)
     else:
         dots = sum(band.dots for band in canvas.page((line,)).bands)
     return Strip(b"".join(parts), rows, dots)

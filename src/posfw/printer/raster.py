@@ -70,10 +70,10 @@ class Page:
 class _Face(dict[str, int]):
     """Glyphs of one style, spread to the stride of the paper; made on first use, bounded."""
 
-    def __init__(self, glyphs: Glyphs, stride: int, wide: int, tall: int, *, bold: bool) -> None:
+    def __init__(self, glyphs: Glyphs, stride: int, size: int, *, bold: bool) -> None:
         super().__init__()
         self._glyphs, self._stride = glyphs, stride
-        self._wide, self._tall, self._bold = wide, tall, bold
+        self._size, self._bold = size, bold
 
     def __missing__(self, char: str) -> int:
         if len(self) >= _FACE_GLYPHS:
@@ -86,9 +86,9 @@ class _Face(dict[str, int]):
             bitmap >>= bits
             if self._bold:
                 row |= row >> 1
-            if self._wide == 2:
+            if self._size == 2:
                 row = int(f"{row:b}".replace("0", "00").replace("1", "11"), 2)
-            for _ in range(self._tall):
+            for _ in range(self._size):
                 spread |= row << below
                 below += self._stride
         self[char] = spread
@@ -102,7 +102,7 @@ class Raster:
         self.dots = dots
         self._glyphs = glyphs
         self._stride = (dots + 7) // 8 * 8
-        self._faces: dict[tuple[int, int, bool], _Face] = {}
+        self._faces: dict[tuple[int, bool], _Face] = {}
 
     def page(self, items: Iterable[Item]) -> Page:
         """Return the dots of a slip."""
@@ -119,23 +119,23 @@ class Raster:
                 bands += _blank(CUT_FEED_ROWS, cut=True)
         return Page(self.dots, tuple(bands))
 
-    def _face(self, wide: int, tall: int, *, bold: bool) -> _Face:
-        key = (wide, tall, bold)
+    def _face(self, size: int, *, bold: bool) -> _Face:
+        key = (size, bold)
         if key not in self._faces:
-            self._faces[key] = _Face(self._glyphs, self._stride, wide, tall, bold=bold)
+            self._faces[key] = _Face(self._glyphs, self._stride, size, bold=bold)
         return self._faces[key]
 
     def _line(self, line: Line) -> list[Band]:
         stride, total, right = self._stride, 0, 0
         for span in line.spans:
-            face = self._face(span.wide, line.tall, bold=line.bold)
-            narrow = CELL * span.wide
+            face = self._face(span.size, bold=line.bold)
+            narrow = CELL * span.size
             left = span.column * CELL
             for char in span.text:
                 left += narrow if " " <= char <= "~" else 2 * narrow
                 total |= face[char] << (stride - left)
             right = max(right, left)
-        height = HEIGHT * line.tall
+        height = HEIGHT * line.size
         if not total:
             return _blank(height)
         data = total.to_bytes(height * stride // 8, "big")

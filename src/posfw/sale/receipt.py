@@ -36,7 +36,8 @@ _INVALID = Word("凭证无效", "憑證無效", "NOT VALID")
 _OFFLINE = Word("离线交易", "離線交易", "OFFLINE")
 _VOIDED = Word("已撤销", "已撤銷", "VOIDED")
 _REFUNDED = Word("已退货", "已退貨", "REFUNDED")
-_FAULT = Word("故障报告单,非凭证联", "故障報告單,非憑證聯", "FAULT SLIP, NOT A RECEIPT")
+_FAULT = Word("故障报告单", "故障報告單", "FAULT SLIP")
+_NO_RECEIPT = Word("非凭证联", "非憑證聯", "NOT A RECEIPT")
 # A slip of anything that is not approved now must not be taken for a receipt.
 _STATES = MappingProxyType(
     {
@@ -154,7 +155,7 @@ def fault_slip(
         duplicate: bears 重打印/DUPLICATE.
     """
     language = texts.language
-    blocks: list[Block] = [Title(merchant.name), Mark(_FAULT.pair(language))]
+    blocks: list[Block] = [Title(_FAULT.lines(language)[0]), Mark(_NO_RECEIPT.pair(language))]
     if duplicate:
         blocks.append(Mark(_DUPLICATE.pair(language)))
     blocks += _who(merchant, transaction, language)

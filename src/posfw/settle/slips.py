@@ -55,13 +55,13 @@ _L = MappingProxyType(
         "operator": Word("操作员号", "操作員號", "OPERATOR"),
         "from": Word("开始", "開始", "FROM"),
         "to": Word("结束", "結束", "TO"),
-        "debit": Word("借记合计", "借記合計", "DEBITS"),
-        "credit": Word("贷记合计", "貸記合計", "CREDITS"),
+        "debit": Word("借记", "借記", "DEBIT"),
+        "credit": Word("贷记", "貸記", "CREDIT"),
         "net": Word("净额", "淨額", "NET"),
         "head": Word("账本校验码", "賬本校驗碼", "JOURNAL CODE"),
     }
 )
-_TABLE_HEAD = Word("类型|笔数|金额", "類型|筆數|金額", "TYPE|COUNT|AMOUNT")
+_TABLE_HEAD = Word("类型|笔数|金额", "類型|筆數|金額", "TYPE|NO.|AMOUNT")
 _PARTS = (5, 2, 6)
 
 
