@@ -174,11 +174,12 @@ def _named(answer: bytes, table: tuple[_Bits, ...]) -> set[str]:
 
 
 def _told_apart(found: set[str]) -> frozenset[Condition]:
-    """Name the recoverable error: heat, unless an open cover explains it."""
+    """Name the recoverable error: heat, unless an open cover explains it; keep causes only."""
     conditions = {c for c in found if isinstance(c, Condition)}
-    heat_explained = bool(conditions & {Condition.COVER_OPEN})
-    if _RECOVERABLE in found and not heat_explained:
+    if _RECOVERABLE in found and Condition.COVER_OPEN not in conditions:
         conditions.add(Condition.HEAD_HOT)
+    if Condition.PAPER_OUT in conditions:
+        conditions.discard(Condition.NEAR_END)
     causes = conditions - {Condition.OFFLINE, Condition.NEAR_END}
     if causes:
         conditions.discard(Condition.OFFLINE)
@@ -202,7 +203,7 @@ _ESC_V_KNOWN = 0x4F
 def _esc_v(answer: bytes) -> frozenset[Condition] | None:
     if len(answer) != 1 or answer[0] & ~_ESC_V_KNOWN:
         return None
-    return frozenset(c for c in _named(answer, (_ESC_V,)) if isinstance(c, Condition))
+    return _told_apart(_named(answer, (_ESC_V,)))
 
 
 # --- Star automatic status -------------------------------------------------------------------
