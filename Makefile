@@ -52,6 +52,9 @@ cbor5: oracle  ## codec, crypto, uplink and journal with cbor2 5.9 in pure Pytho
 	@PYTHONPATH=.venv-oracle/pure $(PY) -c 'import cbor2, sys; sys.exit(f"not 5.9 in pure Python: {cbor2.__file__}" if "_cbor2" in sys.modules or hasattr(cbor2, "frozendict") else 0)'
 	@PYTHONPATH=.venv-oracle/pure $(PY) -m pytest -q tests/codec tests/crypto tests/uplink tests/journal
 
+emupos:  ## the foreign printer that judges slips, in an environment of its own (Python 3.13)
+	@scripts/setup-emupos
+
 day-check: env-dev  ## the business day must balance for several seeds
 	@mkdir -p out; for seed in $(SEEDS); do .venv/bin/posfw day --seed $$seed --out out/day-$$seed --json >out/day-$$seed.json || exit 1; echo "seed $$seed balanced"; done
 
