@@ -159,6 +159,10 @@ class BatchJournal(Protocol):
         """Refuse new transactions until `close`; return the batch number; durable."""
         ...
 
+    async def thaw(self, batch: int, reason: str, at: datetime) -> None:
+        """Take new transactions again: the acquirer clearly did not settle; durable."""
+        ...
+
     async def close(self, batch: int, result: Mapping[str, object], at: datetime) -> int:
         """Close the batch, queue its slip, open the next; return the new number; durable."""
         ...

@@ -2,16 +2,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+import anyio
 import pytest
 
-from posfw.settle.task import settle
-from posfw.values.card import CardRead
+from posfw.settle.schedule import Phase, Plan
+from posfw.settle.task import keep_time, settle
+from posfw.values.card import CardRead, EntryMode
 from posfw.values.errors import CodecError, LinkError, RefusedError
 from posfw.values.identity import Key
+from posfw.values.money import Money
 from posfw.values.outcome import Outcome
-from posfw.values.transaction import Begun, Owed, OwedKind, Transaction
+from posfw.values.transaction import Begun, Intent, Kind, Owed, OwedKind, State, Transaction
 
 NOW = datetime(2026, 3, 2, 20, 0, tzinfo=UTC)
 
@@ -23,6 +26,22 @@ HOST: dict[str, object] = {
     "credit_count": 0,
     "credit_minor": 0,
 }
+
+
+def sale(stan: int, at: datetime = NOW) -> Transaction:
+    intent = Intent(
+        kind=Kind.SALE,
+        amount=Money(1000),
+        entry_mode=EntryMode.SWIPED,
+        card_masked="621234******1232",
+        card_token=b"t" * 16,
+        operator="01",
+        at=at,
+    )
+    return Transaction(Begun(Key("12345678", 3, stan), stan, intent), State.APPROVED)
+
+
+SALE = sale(1)
 
 
 class FixedClock:
@@ -38,13 +57,17 @@ class FakeJournal:
     log: list[str] = field(default_factory=list)
     pending: tuple[Owed, ...] = ()
     closed: dict[str, object] = field(default_factory=dict)
+    rows: list[Transaction] = field(default_factory=list)
 
     async def freeze(self, at: datetime) -> int:
         self.log.append("freeze")
         return 3
 
     async def transactions(self, batch: int | None = None) -> Sequence[Transaction]:
-        return []
+        return self.rows
+
+    async def thaw(self, batch: int, reason: str, at: datetime) -> None:
+        self.log.append(f"thaw {reason}")
 
     async def close(self, batch: int, result: Mapping[str, object], at: datetime) -> int:
         self.log.append("close")
@@ -75,12 +98,16 @@ class FakeJournal:
 @dataclass
 class FakeAcquirer:
     answer: Mapping[str, object] | None
+    upload: Mapping[str, object] | None = None
+    asked: list[tuple[str, Mapping[str, object]]] = field(default_factory=list)
 
     async def call(self, message: str, fields: Mapping[str, object]) -> Mapping[str, object]:
-        assert (message, fields["batch"]) == ("settle", 3)
-        if self.answer is None:
+        assert fields["batch"] == 3
+        self.asked.append((message, fields))
+        answer = {"settle": self.answer, "upload": self.upload}[message]
+        if answer is None:
             raise LinkError("silence")
-        return self.answer
+        return answer
 
     async def authorise(self, begun: Begun, card: CardRead | None) -> Outcome:
         raise AssertionError("settlement authorises nothing")
@@ -138,15 +165,125 @@ async def test_a_difference_outweighs_the_acquirers_word() -> None:
     assert journal.closed["differences"] == [[9, None, 100]]
 
 
-async def test_a_refused_settlement_does_not_close_the_batch() -> None:
+async def test_a_refused_settlement_opens_the_batch_again_and_selling_goes_on() -> None:
     journal = FakeJournal()
     acquirer = FakeAcquirer({**HOST, "result": 1, "records": [], "response_code": "97"})
-    with pytest.raises(RefusedError):
+    with pytest.raises(RefusedError) as refused:
         await settle(journal, acquirer, journal, FixedClock())
-    assert "close" not in journal.log
+    assert refused.value.stable_code == "SET-122"
+    assert journal.log == ["freeze", "thaw 97"]
 
 
-async def test_other_totals_at_the_acquirer_are_never_balance() -> None:
-    journal = FakeJournal()
-    acquirer = FakeAcquirer({**HOST, "result": 1, "records": [], "debit_minor": 999})
-    assert not (await settle(journal, acquirer, journal, FixedClock())).balanced
+async def test_other_totals_at_the_acquirer_are_never_balance_and_records_are_uploaded() -> None:
+    journal = FakeJournal(rows=[SALE])
+    acquirer = FakeAcquirer(
+        {**HOST, "result": 2}, upload={"response_code": "00", "records": [[1, 999, 1]]}
+    )
+    result = await settle(journal, acquirer, journal, FixedClock())
+    assert not result.balanced
+    assert acquirer.asked[1] == (
+        "upload",
+        {"batch": 3, "records": [[1, 1000, 1]], "count": 1, "last": True},
+    )
+    assert journal.closed["differences"] == [[1, 1000, 999]]
+    assert journal.closed["compared"] is True
+
+
+async def test_five_hundred_and_one_records_go_in_two_messages() -> None:
+    journal = FakeJournal(rows=[sale(stan) for stan in range(1, 502)])
+    acquirer = FakeAcquirer({**HOST, "result": 2}, upload={"response_code": "00", "records": []})
+    await settle(journal, acquirer, journal, FixedClock())
+    assert [(len(f["records"]), f["last"]) for _, f in acquirer.asked[1:]] == [  # type: ignore[arg-type]  # a list
+        (500, False),
+        (1, True),
+    ]
+
+
+async def test_refused_records_close_the_batch_unbalanced_instead_of_stopping_the_shop() -> None:
+    journal = FakeJournal(rows=[SALE])
+    acquirer = FakeAcquirer({**HOST, "result": 2}, upload={"response_code": "96"})
+    result = await settle(journal, acquirer, journal, FixedClock())
+    assert (result.balanced, journal.closed["compared"]) == (False, False)
+    assert journal.log == ["freeze", "close"]
+
+
+async def test_a_batch_that_the_bank_closed_before_is_fetched_and_closed() -> None:
+    journal = FakeJournal(rows=[SALE])
+    acquirer = FakeAcquirer(
+        {"response_code": "94"}, upload={"response_code": "00", "records": [[1, 1000, 1]]}
+    )
+    assert (await settle(journal, acquirer, journal, FixedClock())).balanced
+
+
+async def test_silence_to_the_records_leaves_the_batch_frozen_for_the_next_try() -> None:
+    journal = FakeJournal(rows=[SALE])
+    acquirer = FakeAcquirer({**HOST, "result": 2})
+    with pytest.raises(LinkError):
+        await settle(journal, acquirer, journal, FixedClock())
+    assert journal.log == ["freeze"]
+    acquirer.upload = {"response_code": "00", "records": [[1, 1000, 1]]}
+    assert not (await settle(journal, acquirer, journal, FixedClock())).differences
+
+
+async def test_a_clock_behind_the_records_freezes_nothing() -> None:
+    journal = FakeJournal(rows=[sale(1, at=NOW + timedelta(hours=1))])
+    with pytest.raises(RefusedError) as refused:
+        await settle(journal, FakeAcquirer(None), journal, FixedClock())
+    assert refused.value.stable_code == "SET-126"
+    assert journal.log == []
+
+
+async def test_the_schedule_settles_and_waits_and_tries_again() -> None:
+    due, wait = (
+        Plan(Phase.DUE, NOW.replace(tzinfo=None)),
+        Plan(Phase.WAIT, NOW.replace(tzinfo=None)),
+    )
+    plans = [(wait, 0.0), (due, 5.0), (due, 5.0), (wait, 0.0)]
+    runs: list[Plan] = []
+    told: list[tuple[Phase, bool]] = []
+
+    class EnoughError(Exception):
+        pass
+
+    async def look() -> tuple[Plan, float]:
+        if not plans:
+            raise EnoughError
+        return plans.pop(0)
+
+    async def run(plan: Plan) -> None:
+        runs.append(plan)
+
+    with pytest.raises(EnoughError):
+        await keep_time(look, run, lambda plan, why: told.append((plan.phase, bool(why))))
+    assert runs == [due, due]
+    assert told == [
+        (Phase.WAIT, False),
+        (Phase.DUE, False),
+        (Phase.DUE, False),
+        (Phase.WAIT, False),
+    ]
+
+
+async def test_a_failed_run_is_told_and_waits_instead_of_hammering(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("posfw.settle.task.RETRY_S", 0.0)
+    due = Plan(Phase.DUE, NOW.replace(tzinfo=None))
+    told: list[str] = []
+    looks = iter([(due, 5.0), (due, 5.0)])
+
+    async def look() -> tuple[Plan, float]:
+        for each in looks:
+            return each
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async def run(plan: Plan) -> None:
+        raise LinkError("line down")
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(keep_time, look, run, lambda _, why: told.append(why))
+        await anyio.wait_all_tasks_blocked()
+        group.cancel_scope.cancel()
+    assert [bool(why) for why in told] == [False, True, False, True]
+    assert "line down" in told[1]

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from posfw.settle.totals import Difference, Totals, compare, totals
+from posfw.settle.totals import Difference, Totals, compare, overflows, totals
 from posfw.values.card import EntryMode
 from posfw.values.errors import RefusedError
 from posfw.values.identity import Key
-from posfw.values.money import USD, Money
+from posfw.values.money import MAX_MINOR, USD, Money
 from posfw.values.transaction import Begun, Intent, Kind, State, Transaction
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -75,3 +75,24 @@ def test_two_currencies_are_never_added() -> None:
     intent = replace(other.begun.intent, amount=Money(100, USD))
     with pytest.raises(RefusedError):
         totals([made(1, 100), replace(other, begun=replace(other.begun, intent=intent))])
+
+
+def test_totals_beyond_the_fields_of_a_settlement_stop() -> None:
+    assert not overflows(Totals(999, MAX_MINOR, 999, MAX_MINOR))
+    for beyond in (
+        Totals(1000, 1),
+        Totals(1, MAX_MINOR + 1),
+        Totals(0, 0, 1000, 1),
+        Totals(0, 0, 1, MAX_MINOR + 1),
+    ):
+        assert overflows(beyond)
+    assert overflows(Totals(1, MAX_MINOR), more_minor=1)
+    assert overflows(Totals(999, 5), more_minor=1)
+    assert not overflows(Totals(998, MAX_MINOR - 1), more_minor=1)
+
+
+def test_a_batch_that_cannot_be_carried_is_refused_by_name() -> None:
+    rows = [made(stan, MAX_MINOR) for stan in (1, 2)]
+    with pytest.raises(RefusedError) as refused:
+        totals(rows)
+    assert refused.value.stable_code == "SET-123"

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from posfw.ports import Acquirer, BatchJournal, Clock, OwedJournal
-from posfw.settle.totals import Difference, Totals, compare, totals
-from posfw.values.errors import CodecError, RefusedError
+import anyio
 
-__all__ = ["SettlementResult", "settle"]
+from posfw.ports import Acquirer, BatchJournal, Clock, OwedJournal
+from posfw.settle.refusals import Course, course
+from posfw.settle.schedule import Plan, check_clock
+from posfw.settle.totals import Difference, Totals, compare, totals
+from posfw.values.errors import CodecError, LinkError, RefusedError
+from posfw.values.transaction import Transaction
+
+__all__ = ["SettlementResult", "keep_time", "settle"]
+
+# A message holds 16 KiB; a record takes 16 bytes at most (STAN 5, amount 9, direction and head 1).
+UPLOAD_RECORDS = 500
+RETRY_S = 300.0  # after a settlement that did not go through
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,33 +37,108 @@ async def settle(
 ) -> SettlementResult:
     """Settle the open batch. Interrupted anywhere, a second call goes on: the batch is frozen.
 
+    Only while it is unknown whether the bank has closed the batch does it stay frozen; a clear
+    refusal opens it again, so that selling goes on.
+
     Raises:
-        RefusedError: something is still owed to the acquirer, or it refused the settlement.
+        RefusedError: something is still owed to the acquirer, the clock is wrong, or the acquirer
+            refused the settlement.
         LinkError: the acquirer did not answer.
     """
     # Asked before the batch is frozen: a settlement that cannot go through must not stop selling.
     await _nothing_owed(owed)
+    _check_clock(await journal.transactions(), clock)
     batch = await journal.freeze(clock.now())
     await _nothing_owed(owed)
     transactions = await journal.transactions(batch)
     ours = totals(transactions)
     answer = await acquirer.call("settle", {"batch": batch, **asdict(ours)})
-    if answer.get("response_code") != "00":
-        raise RefusedError(
-            f"The acquirer refused the settlement: {answer.get('response_code')}.",
-            code="SET-122",
-            next_step="Call the acquirer; the batch stays frozen until it settles.",
-        )
-    differences = compare(transactions, _records(answer.get("records")))
-    same = all(answer.get(name) == value for name, value in asdict(ours).items())
-    balanced = answer.get("result") == 1 and same and not differences
+    way = course(answer.get("response_code"))
+    if way is Course.REOPEN:
+        await _reopen(journal, batch, str(answer.get("response_code")), clock)
+    same = way is Course.FETCH or (answer.get("result") == 1 and _same(ours, answer))
+    records: Sequence[Sequence[int]] | None
+    if way is Course.GO_ON and same:
+        records = _records(answer.get("records"))
+    else:
+        records = await _exchange_records(acquirer, batch, transactions)
+    differences = () if records is None else compare(transactions, records)
+    balanced = same and records is not None and not differences
     body = {
         "balanced": balanced,
+        "compared": records is not None,
         **asdict(ours),
         "differences": [[d.stan, d.ours_minor, d.theirs_minor] for d in differences],
     }
     following = await journal.close(batch, body, clock.now())
     return SettlementResult(batch, following, ours, balanced, differences)
+
+
+async def keep_time(
+    look: Callable[[], Awaitable[tuple[Plan, float]]],
+    run: Callable[[Plan], Awaitable[object]],
+    tell: Callable[[Plan, str], None],
+) -> None:
+    """Settle when the plan says so, until cancelled; a try that fails is repeated.
+
+    Args:
+        look: returns the plan and for how many seconds it cannot change.
+        run: settles.
+        tell: shows the phase, and why a try did not go through.
+    """
+    while True:
+        plan, wait_s = await look()
+        tell(plan, "")
+        if plan.runs:
+            try:
+                await run(plan)
+                continue
+            except (RefusedError, LinkError) as error:
+                tell(plan, str(error))
+                wait_s = RETRY_S
+        await anyio.sleep(wait_s)
+
+
+async def _reopen(journal: BatchJournal, batch: int, code: str, clock: Clock) -> None:
+    await journal.thaw(batch, code, clock.now())
+    raise RefusedError(
+        f"The acquirer refused the settlement: {code}.",
+        code="SET-122",
+        effect="The batch is open again: selling goes on.",
+        next_step="Settle again later; if it stays, call the acquirer.",
+    )
+
+
+async def _exchange_records(
+    acquirer: Acquirer, batch: int, transactions: Sequence[Transaction]
+) -> Sequence[Sequence[int]] | None:
+    """Upload our records (批上送) and return the bank's; None if it refuses them.
+
+    A refusal here must not stop selling: the bank has closed the batch, ours closes unbalanced.
+    """
+    ours = [
+        [t.key.stan, t.begun.intent.amount.minor, t.begun.intent.kind.direction]
+        for t in transactions
+        if t.counts
+    ]
+    answer: Mapping[str, object] = {}
+    for first in range(0, max(1, len(ours)), UPLOAD_RECORDS):
+        part = ours[first : first + UPLOAD_RECORDS]
+        last = first + UPLOAD_RECORDS >= len(ours)
+        fields = {"batch": batch, "records": part, "count": len(ours), "last": last}
+        answer = await acquirer.call("upload", fields)
+        if course(answer.get("response_code")) is Course.REOPEN:
+            return None
+    return _records(answer.get("records"))
+
+
+def _same(ours: Totals, answer: Mapping[str, object]) -> bool:
+    return all(answer.get(name) == value for name, value in asdict(ours).items())
+
+
+def _check_clock(transactions: Sequence[Transaction], clock: Clock) -> None:
+    newest = max((t.begun.intent.at for t in transactions), default=None)
+    check_clock(clock.now(), None, newest)
 
 
 async def _nothing_owed(owed: OwedJournal) -> None:
