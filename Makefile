@@ -3,7 +3,7 @@ PY := .venv/bin/python
 SEED ?= 1
 SEEDS ?= 1 2 3
 
-.PHONY: cbor5 oracle day-check help run test check format lint types imports docs bench pins env env-dev clean
+.PHONY: emupos cbor5 oracle day-check help run test check format lint types imports docs bench pins env env-dev clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
