@@ -33,11 +33,11 @@ class _Reply:
     the port, which brings the call to the loop.
     """
 
-    __slots__ = ("_port", "_waiter", "error", "finished", "value")
+    __slots__ = ("_port", "error", "finished", "value", "waiter")
 
     def __init__(self, port: _Port) -> None:
         self._port = port
-        self._waiter: asyncio.Future[None] | None = None
+        self.waiter: asyncio.Future[None] = port.loop.create_future()
         self.finished = False
         self.value: Any = None
         self.error: BaseException | None = None
@@ -50,30 +50,20 @@ class _Reply:
 
     def set_result(self, value: object) -> None:
         self.value = value
-        self._finish()
+        self.finished = True
+        if not self.waiter.done():
+            self.waiter.set_result(None)
 
     def set_exception(self, error: BaseException) -> None:
         self.error = error
-        self._finish()
+        self.set_result(None)
 
-    def _finish(self) -> None:
-        self.finished = True
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    async def wait(self) -> None:
-        """Return when the worker is through with it, even where the caller is cancelled."""
-        loop = self._port.loop
-        self._waiter = loop.create_future()
-        try:
-            await self._waiter
-        except asyncio.CancelledError:
-            # A queued function runs whether or not anybody waits: go only when it has.
-            while not self.finished:
-                self._waiter = loop.create_future()
-                with anyio.CancelScope(shield=True):
-                    await asyncio.wait((self._waiter,))
-            raise
+    async def finish(self) -> None:
+        """Wait for the end after a cancellation: a queued function runs in any case."""
+        while not self.finished:
+            self.waiter = self._port.loop.create_future()
+            with anyio.CancelScope(shield=True):
+                await asyncio.wait((self.waiter,))
 
 
 class _Port:
@@ -114,7 +104,11 @@ class Worker:
         """Run one function to its end, whatever happens to the caller; raise what it raises."""
         reply = _Reply(self._port)
         self._put((reply, partial(function, *values)))  # type: ignore[arg-type]  # a future to the worker
-        await reply.wait()
+        try:
+            await reply.waiter
+        except asyncio.CancelledError:
+            await reply.finish()
+            raise
         if reply.error is not None:
             raise reply.error
         result: T = reply.value

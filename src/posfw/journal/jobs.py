@@ -9,11 +9,15 @@ from posfw.journal.sql import Sql, append_entry
 from posfw.values.document import Copy, DocumentKind, DocumentRef, Job, JobState
 from posfw.values.errors import MisuseError
 
-__all__ = ["after_restart", "enqueue", "in_state", "insert", "mark", "next_job", "queue"]
+__all__ = ["after_restart", "enqueue", "in_state", "insert", "mark", "next_job", "queue_receipts"]
 
 _COLUMNS = "number, kind, subject, copy, duplicate, state, band, reason"
 RANK = {kind: rank for rank, kind in enumerate(DocumentKind)}
 MAX_WAITING = 1_000
+_RECEIPTS = "INSERT INTO job (rank, kind, subject, copy, duplicate, state) VALUES "
+_RECEIPT = f"({RANK[DocumentKind.RECEIPT]}, '{DocumentKind.RECEIPT.value}', ?, '%s', 0, 'queued')"
+_ONE = _RECEIPTS + _RECEIPT % Copy.MERCHANT.value
+_BOTH = _ONE + ", " + _RECEIPT % Copy.CARDHOLDER.value
 
 
 def insert(sql: Sql, ref: DocumentRef, copy: Copy, *, duplicate: bool) -> int:
@@ -26,19 +30,12 @@ def insert(sql: Sql, ref: DocumentRef, copy: Copy, *, duplicate: bool) -> int:
     return int(sql("SELECT last_insert_rowid()")[0][0])
 
 
-def queue(sql: Sql, ref: DocumentRef, *copies: Copy) -> None:
-    """Queue first prints of one document by one statement."""
-    place = "(?, ?, ?, ?, 0, 'queued')"
-    values = [
-        value
-        for copy in copies
-        for value in (RANK[ref.kind], ref.kind.value, ref.subject, copy.value)
-    ]
-    sql(
-        "INSERT INTO job (rank, kind, subject, copy, duplicate, state) VALUES "  # noqa: S608 - constant places
-        + ", ".join([place] * len(copies)),
-        values,
-    )
+def queue_receipts(sql: Sql, subject: str, copies: int) -> None:
+    """Queue the merchant's copy of a transaction's receipt, or (2) the cardholder's as well."""
+    if copies == 1:
+        sql.write(_ONE, (subject,))
+    else:
+        sql.write(_BOTH, (subject, subject))
 
 
 def enqueue(sql: Sql, ref: DocumentRef, copy: Copy, at: datetime, *, duplicate: bool) -> Job:

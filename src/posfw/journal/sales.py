@@ -6,9 +6,8 @@ from datetime import datetime
 
 from posfw.crypto.dukpt import next_counter
 from posfw.journal import jobs
-from posfw.journal.rows import TXN_COLUMNS, answer_bytes, intent_bytes, transaction_of
-from posfw.journal.sql import Sql, append_entry, one
-from posfw.values.document import Copy, DocumentKind, DocumentRef
+from posfw.journal.rows import TXN_COLUMNS, conclusion_bytes, intent_bytes, transaction_of
+from posfw.journal.sql import Sql, append_row, one
 from posfw.values.errors import MisuseError, RefusedError
 from posfw.values.identity import Key, following
 from posfw.values.transaction import (
@@ -28,6 +27,8 @@ __all__ = ["begin", "conclude", "in_doubt", "open_batch", "reserve", "standing",
 # Without these rows nothing would ever end the doubt, or tell the acquirer of the sale.
 _NEEDS = {Ending.UNKNOWN: OwedKind.REVERSAL, Ending.APPROVED_OFFLINE: OwedKind.ADVICE}
 RANK = {kind: rank for rank, kind in enumerate(OwedKind)}
+_REFUNDS = (Kind.REFUND, Kind.QR_REFUND)
+_TOUCHES_ORIGINAL = frozenset(k.value for k in Kind if k.undoes_original or k in _REFUNDS)
 
 
 def open_batch(sql: Sql) -> tuple[int, bool, str]:
@@ -43,15 +44,19 @@ def open_batch(sql: Sql) -> tuple[int, bool, str]:
 
 def reserve(sql: Sql, count: int) -> int:
     """Reserve `count` DUKPT counters and return the first."""
-    kept = sql.kept
-    if kept.ksn is None:
-        (kept.ksn,) = one(sql("SELECT value FROM counter WHERE name = 'ksn'"))
-    first = value = next_counter(kept.ksn)
+    first = value = next_counter(_last_ksn(sql))
     for _ in range(count - 1):
         value = next_counter(value)
     sql("UPDATE counter SET value = ? WHERE name = 'ksn'", (value,))
-    kept.ksn = value
+    sql.kept.ksn = value
     return first
+
+
+def _last_ksn(sql: Sql) -> int:
+    kept = sql.kept
+    if kept.ksn is None:
+        (kept.ksn,) = one(sql("SELECT value FROM counter WHERE name = 'ksn'"))
+    return kept.ksn
 
 
 def _next_stan(sql: Sql) -> int:
@@ -70,21 +75,22 @@ def begin(sql: Sql, terminal: str, intent: Intent) -> Begun:
     batch, frozen, _ = open_batch(sql)
     if frozen:
         raise RefusedError("Settlement is under way.", code="SET-101", next_step="posfw settle")
+    kept = sql.kept
+    # A STAN comes back after 999,999 others, so never in one batch: the primary key would say.
     stan = _next_stan(sql)
-    while sql("SELECT 1 FROM txn WHERE batch = ? AND stan = ?", (batch, stan)):
-        stan = following(stan)
-    sql.kept.stan = following(stan)
-    sql("UPDATE counter SET value = ? WHERE name = 'stan'", (sql.kept.stan,))
-    ksn = reserve(sql, 1)
-    data = intent_bytes(intent)
-    sql(
+    ksn = next_counter(_last_ksn(sql))
+    kept.stan, kept.ksn = following(stan), ksn
+    write = sql.write
+    write("REPLACE INTO counter VALUES ('stan', ?), ('ksn', ?)", (kept.stan, ksn))
+    at = intent.at.isoformat()
+    kind = intent.kind.value
+    data = intent_bytes(intent, ksn, at)
+    write(
         "INSERT INTO txn (batch, stan, state, ksn, kind, amount, intent)"
         " VALUES (?, ?, 'begun', ?, ?, ?, ?)",
-        (batch, stan, ksn, intent.kind.value, intent.amount.minor, data),
+        (batch, stan, ksn, kind, intent.amount.minor, data),
     )
-    append_entry(
-        sql, "money", "begun", intent.at, [ksn, data], operator=intent.operator, key=(batch, stan)
-    )
+    append_row(sql, ("money", "begun", at, intent.operator, batch, stan, data))
     return Begun(Key(terminal, batch, stan), ksn, intent)
 
 
@@ -94,39 +100,37 @@ def conclude(sql: Sql, conclusion: Conclusion) -> None:
     Raises:
         MisuseError: unknown key, or already concluded.
     """
-    key, ending = conclusion.key, conclusion.ending
-    rows = sql(
-        "SELECT state, kind, amount FROM txn WHERE batch = ? AND stan = ?",
-        (key.batch, key.stan),
-    )
-    if not rows or rows[0][0] != State.BEGUN.value:
-        raise MisuseError(f"{key} is not open for a conclusion.")
-    _, kind, amount = rows[0]
+    key, ending, at = conclusion.key, conclusion.ending, conclusion.at.isoformat()
     needed = _NEEDS.get(ending)
     if needed is not None and needed not in [owed.kind for owed in conclusion.owed]:
         raise MisuseError(f"{key} ends as {ending.value} and owes no {needed.value}.")
-    answer = answer_bytes(conclusion.answer) if conclusion.answer else None
-    sql(
+    state = ending.state
+    data = conclusion_bytes(conclusion)
+    rows = sql(
         "UPDATE txn SET state = ?, offline = ?, answer = ?, concluded_at = ?, open_owed = ?,"
-        " reason = ? WHERE batch = ? AND stan = ?",
+        " reason = ? WHERE batch = ? AND stan = ? AND state = 'begun' RETURNING kind, amount",
         (
-            ending.state.value,
-            int(ending is Ending.APPROVED_OFFLINE),
-            answer,
-            conclusion.at.isoformat(),
+            state.value,
+            ending is Ending.APPROVED_OFFLINE,
+            data,
+            at,
             len(conclusion.owed),
             conclusion.reason,
             key.batch,
             key.stan,
         ),
     )
-    _owe(sql, conclusion, amount)
-    if ending.state is State.APPROVED:
-        _touch_original(sql, key, Kind(kind), amount)
-        _queue_receipts(sql, conclusion)
-    # Arrays: half the time and bytes of maps; docs/journal.md names the places.
-    body = [ending.value, [owed.kind.value for owed in conclusion.owed], conclusion.reason, answer]
-    append_entry(sql, "money", "concluded", conclusion.at, body, key=(key.batch, key.stan))
+    if not rows:
+        raise MisuseError(f"{key} is not open for a conclusion.")
+    if conclusion.owed:
+        _owe(sql, conclusion, rows[0][1])
+    if state is State.APPROVED:
+        kind = rows[0][0]
+        if kind in _TOUCHES_ORIGINAL:
+            _touch_original(sql, key, Kind(kind), rows[0][1])
+        if conclusion.copies:
+            jobs.queue_receipts(sql, str(key), conclusion.copies)
+    append_row(sql, ("money", "concluded", at, "", key.batch, key.stan, data))
 
 
 def _owe(sql: Sql, conclusion: Conclusion, amount: int) -> None:
@@ -149,8 +153,6 @@ def _owe(sql: Sql, conclusion: Conclusion, amount: int) -> None:
 
 
 def _touch_original(sql: Sql, key: Key, kind: Kind, amount: int) -> None:
-    if not (kind.undoes_original or kind in (Kind.REFUND, Kind.QR_REFUND)):
-        return
     row = one(
         sql(f"SELECT {TXN_COLUMNS} FROM txn WHERE batch = ? AND stan = ?", (key.batch, key.stan))  # noqa: S608 - constant columns
     )
@@ -165,12 +167,6 @@ def _touch_original(sql: Sql, key: Key, kind: Kind, amount: int) -> None:
     )
     if not found:
         raise MisuseError(f"{key} names {original}, which is not in the journal.")
-
-
-def _queue_receipts(sql: Sql, conclusion: Conclusion) -> None:
-    copies = (Copy.MERCHANT, Copy.CARDHOLDER)[: conclusion.copies]
-    if copies:
-        jobs.queue(sql, DocumentRef(DocumentKind.RECEIPT, str(conclusion.key)), *copies)
 
 
 def transaction(sql: Sql, key: Key) -> Transaction | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -11,7 +11,7 @@ from posfw.codec import cbor
 from posfw.journal import chain
 from posfw.values.errors import MisuseError
 
-__all__ = ["Kept", "Row", "Sql", "append_entry", "content_of", "one"]
+__all__ = ["Kept", "Row", "Sql", "append_entry", "append_row", "content_of", "one"]
 
 Row = Sequence[Any]
 
@@ -48,6 +48,11 @@ class Sql(Protocol):
         """Run one statement and return its rows."""
         ...
 
+    @property
+    def write(self) -> Callable[[str, Sequence[Any]], object]:
+        """Run one statement that returns no rows: a commit's hot path."""
+        ...
+
 
 def one(rows: list[Row]) -> Row:
     """Return the only row.
@@ -70,20 +75,25 @@ def append_entry(
     topic: str,
     name: str,
     at: datetime,
-    body: Mapping[str, object] | Sequence[object],
+    body: Mapping[str, object],
     *,
     operator: str = "",
     key: tuple[int, int] = (0, 0),
 ) -> int:
     """Append one sealed entry and return its number."""
+    return append_row(sql, (topic, name, at.isoformat(), operator, *key, cbor.encode(dict(body))))
+
+
+def append_row(sql: Sql, row: tuple[str, str, str, str, int, int, bytes]) -> int:
+    """Append topic, name, time, operator, batch, STAN and encoded body, sealed."""
     kept = sql.kept
-    ratchet, head, last = kept.chain or _chain(sql)
+    key, head, last = kept.chain or _chain(sql)
     number = last + 1
-    row = (number, topic, name, at.isoformat(), operator, *key, cbor.encode(body))
-    code = chain.seal(ratchet, head, cbor.encode(row))
-    following = chain.next_key(ratchet)
-    sql("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, code))
-    sql("UPDATE chain SET key = ?, head = ?", (following, code))
+    code = chain.seal(key, head, cbor.encode((number, *row)))
+    following = chain.next_key(key)
+    write = sql.write
+    write("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (number, *row, code))
+    write("UPDATE chain SET key = ?, head = ?", (following, code))
     kept.chain = (following, code, number)
     return number
 

@@ -84,7 +84,9 @@ class Journal:
             JournalCorruptError: the file is damaged, foreign or of a newer schema.
             JournalError: missing, or not a usable file.
         """
-        logging.getLogger("aiosqlite").setLevel(logging.WARNING)  # DEBUG prints parameters
+        log = logging.getLogger("aiosqlite")  # at DEBUG it prints parameters
+        log.setLevel(logging.WARNING)
+        log.disabled = True
         holder = await anyio.to_thread.run_sync(hold, path, create)
         try:
             fresh = not await anyio.Path(path).exists()
@@ -125,8 +127,10 @@ class Journal:
     async def conclude(self, conclusion: Conclusion) -> None:
         """Commit 2 (ports.SaleJournal)."""
         await self._transact(sales.conclude, conclusion)
-        self._owed_changes.notify()
-        self._job_changes.notify()
+        if conclusion.owed:
+            self._owed_changes.notify()
+        if conclusion.copies:
+            self._job_changes.notify()
 
     async def transaction(self, key: Key) -> Transaction | None:
         """Return one transaction as it stands."""
@@ -250,18 +254,18 @@ def _verify(sql: Sql, start_key: bytes) -> int | None:
 class _Session:
     """One connection as the pure modules see it (journal.sql.Sql); lives in the worker thread."""
 
-    __slots__ = ("_cause", "_connection", "_execute", "_fault", "_path", "kept")
+    __slots__ = ("_cause", "_connection", "_fault", "_path", "kept", "write")
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
-        self._execute = connection.cursor().execute
+        self.write: Callable[[str, Sequence[Any]], sqlite3.Cursor] = connection.cursor().execute
         self._fault: type[JournalError] | None = None
         self._cause = ""
         self.kept = Kept()
 
     def __call__(self, statement: str, parameters: Sequence[object] = ()) -> list[Any]:
-        return self._execute(statement, parameters).fetchall()
+        return self.write(statement, parameters).fetchall()
 
     def transaction(
         self,
@@ -276,18 +280,18 @@ class _Session:
         """
         if self._fault is not None:
             raise self._fault(self._cause)
-        execute = self._execute
+        execute = self.write
         try:
-            execute("BEGIN IMMEDIATE")
+            execute("BEGIN IMMEDIATE", ())
             result = function(self, *values, **named)
-            execute("COMMIT")
+            execute("COMMIT", ())
         except BaseException as error:
             self.kept = Kept()
             if isinstance(error, sqlite3.Error):
                 fault = _unusable(self._path, error)
                 self._fault, self._cause = type(fault), fault.cause
             if self._connection.in_transaction:
-                execute("ROLLBACK")
+                execute("ROLLBACK", ())
             if isinstance(error, sqlite3.Error):
                 raise fault from error
             raise
