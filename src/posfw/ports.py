@@ -9,6 +9,7 @@ a cancelled call has either happened wholly or not at all.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -30,10 +31,14 @@ from posfw.values.transaction import (
 __all__ = [
     "Acquirer",
     "BatchJournal",
+    "Battery",
     "CardReader",
+    "Charge",
     "Clock",
     "Documents",
     "HeadSensor",
+    "InputLines",
+    "Keypad",
     "Lamps",
     "OwedJournal",
     "PinPad",
@@ -43,6 +48,7 @@ __all__ = [
     "Records",
     "SaleJournal",
     "SecureElement",
+    "Watchdog",
 ]
 
 
@@ -326,4 +332,57 @@ class Lamps(Protocol):
 
     async def tone(self, name: str) -> None:
         """Sound key, ok, error, remove_card or read_card."""
+        ...
+
+
+class Keypad(Protocol):
+    """The keys of the terminal."""
+
+    def keys(self) -> AsyncIterator[str]:
+        """Yield keys (0 to 9, ok, cancel, clear, up, down, menu…) as pressed, until cancelled.
+
+        Raises:
+            DeviceError: there is none, or it went away.
+        """
+        ...
+
+
+class Watchdog(Protocol):
+    """A timer that resets the machine, or the process, when it is not fed."""
+
+    async def open(self) -> int:
+        """Arm it and return the seconds it took; from here on it must be fed."""
+        ...
+
+    async def feed(self) -> None:
+        """Put the bite off; raises DeviceError where that cannot be done."""
+        ...
+
+    async def close(self) -> None:
+        """Disarm it: a clean stop only."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """A battery: percent, millivolts where known, and whether the mains feed it."""
+
+    percent: int
+    millivolt: int | None
+    charging: bool
+
+
+class Battery(Protocol):
+    """The terminal's own battery."""
+
+    async def read(self) -> Charge | None:
+        """Return how it stands, or None where there is no reading."""
+        ...
+
+
+class InputLines(Protocol):
+    """Single inputs by purpose: paper end, cover, tamper."""
+
+    async def read(self, purpose: str) -> bool | None:
+        """Return whether it is active, None where the board has none or it cannot be read."""
         ...
