@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -27,9 +28,12 @@ def write(path: Path, text: str) -> None:
     Raises:
         OSError: it is not, or the driver refuses the text.
     """
-    # r+ and not w: a wrong name must fail, never make a plain file under /sys or /dev.
-    with path.open("r+", encoding="ascii") as file:
-        file.write(text)
+    # Without O_CREAT: a wrong name must fail, never make a plain file under /sys or /dev.
+    descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
+    try:
+        os.write(descriptor, text.encode("ascii"))
+    finally:
+        os.close(descriptor)
 
 
 def children(folder: Path) -> Iterator[Path]:
