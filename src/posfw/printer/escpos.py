@@ -73,6 +73,9 @@ COMMANDS = MappingProxyType(
         "star": Commands(b"\x1b\x1ea\x00", b"\x1b\x1dS\x01", b"\x00", b"\x1bd\x01", b"\x1bd\x00"),
     }
 )
+# Text mode: ESC 3 30 sets the pitch of a line, FS S 0 0 takes away space beside Chinese characters
+# that some printers add by default and that would break the columns.
+_TEXT = b"\x1b3\x1e\x1cS\x00\x00"
 _STATUS_REQUEST = MappingProxyType(
     {
         "epson": b"".join(bytes((0x10, 0x04, n)) for n in (1, 2, 3, 4)),
@@ -90,7 +93,7 @@ def commands(profile: PrinterProfile) -> Commands:
 
 def init(profile: PrinterProfile) -> bytes:
     """Bytes to send after opening the wire and before each document."""
-    return b"\x1b@" + commands(profile).setup
+    return b"\x1b@" + commands(profile).setup + (_TEXT if profile.font == "gb18030" else b"")
 
 
 def status_request(profile: PrinterProfile) -> bytes:

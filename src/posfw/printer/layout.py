@@ -53,6 +53,7 @@ LINE_ROWS: Final = 30  # 24 rows of glyphs and the leading: 3.75 mm
 MAX_LOGO_ROWS: Final = 240  # 30 mm; black all over it is a third of a minute's dot budget at 50 C
 _TITLE_LINES = 2  # in double size; a longer name is set in single size, bold
 _NAME_LINES = 4  # and cut after these with an ellipsis
+_ALIKE = {0x00A5: "\uffe5", 0x30FB: "\u00b7"}  # yen or yuan sign, katakana middle dot
 # Chinese typesetting (GB/T 15834-2011): these never begin a line, those never end one.
 _CLOSING = frozenset("。，、；：？！）》」』】〉”’…%,.;:?!)]}")
 _OPENING = frozenset("（《「『【〈“‘([{")
@@ -153,11 +154,11 @@ def lay_out(blocks: tuple[Block, ...], dots: int) -> tuple[Item, ...]:
 def legible(text: str) -> str:
     """Return text as it can be set: composed, on one line, without control characters.
 
-    U+00A5 becomes the full-width sign, which every Chinese font has.
+    Two signs become those that GB18030 writes with two bytes, as every Chinese font has them.
     """
     if text.isascii() and text.isprintable():
         return text
-    text = unicodedata.normalize("NFC", text).replace("\xa5", "\uffe5")
+    text = unicodedata.normalize("NFC", text).translate(_ALIKE)
     return "".join(c for c in map(_spaced, text) if unicodedata.category(c)[0] != "C")
 
 
