@@ -91,6 +91,7 @@ def begin(sql: Sql, terminal: str, intent: Intent) -> Begun:
         (batch, stan, ksn, kind, intent.amount.minor, data),
     )
     append_row(sql, ("money", "begun", at, intent.operator, batch, stan, data))
+    kept.begun[batch, stan] = (kind, intent.amount.minor)
     return Begun(Key(terminal, batch, stan), ksn, intent)
 
 
@@ -106,9 +107,9 @@ def conclude(sql: Sql, conclusion: Conclusion) -> None:
         raise MisuseError(f"{key} ends as {ending.value} and owes no {needed.value}.")
     state = ending.state
     data = conclusion_bytes(conclusion)
-    rows = sql(
+    written = sql.write(
         "UPDATE txn SET state = ?, offline = ?, answer = ?, concluded_at = ?, open_owed = ?,"
-        " reason = ? WHERE batch = ? AND stan = ? AND state = 'begun' RETURNING kind, amount",
+        " reason = ? WHERE batch = ? AND stan = ? AND state = 'begun'",
         (
             state.value,
             ending is Ending.APPROVED_OFFLINE,
@@ -120,17 +121,26 @@ def conclude(sql: Sql, conclusion: Conclusion) -> None:
             key.stan,
         ),
     )
-    if not rows:
+    if written.rowcount != 1:
         raise MisuseError(f"{key} is not open for a conclusion.")
+    number = (key.batch, key.stan)
+    kind, amount = sql.kept.begun.get(number) or _begun(sql, key)
+    sql.kept.begun.pop(number, None)
     if conclusion.owed:
-        _owe(sql, conclusion, rows[0][1])
+        _owe(sql, conclusion, amount)
     if state is State.APPROVED:
-        kind = rows[0][0]
         if kind in _TOUCHES_ORIGINAL:
-            _touch_original(sql, key, Kind(kind), rows[0][1])
+            _touch_original(sql, key, Kind(kind), amount)
         if conclusion.copies:
             jobs.queue_receipts(sql, str(key), conclusion.copies)
     append_row(sql, ("money", "concluded", at, "", key.batch, key.stan, data))
+
+
+def _begun(sql: Sql, key: Key) -> tuple[str, int]:
+    kind, amount = one(
+        sql("SELECT kind, amount FROM txn WHERE batch = ? AND stan = ?", (key.batch, key.stan))
+    )
+    return kind, amount
 
 
 def _owe(sql: Sql, conclusion: Conclusion, amount: int) -> None:

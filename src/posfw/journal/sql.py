@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -11,7 +11,7 @@ from posfw.codec import cbor
 from posfw.journal import chain
 from posfw.values.errors import MisuseError
 
-__all__ = ["Kept", "Row", "Sql", "append_entry", "append_row", "content_of", "one"]
+__all__ = ["Kept", "Row", "Sql", "Written", "append_entry", "append_row", "content_of", "one"]
 
 Row = Sequence[Any]
 
@@ -28,12 +28,23 @@ class Kept:
         stan: the next STAN.
         ksn: the last DUKPT counter given out.
         batch: number, frozen, opening time of the open batch.
+        begun: kind and amount of what was begun here and is not concluded, by batch and STAN.
     """
 
     chain: tuple[bytes, bytes, int] | None = None
     stan: int | None = None
     ksn: int | None = None
     batch: tuple[int, bool, str] | None = None
+    begun: dict[tuple[int, int], tuple[str, int]] = field(default_factory=dict)
+
+
+class Written(Protocol):
+    """What a writing statement leaves (sqlite3.Cursor)."""
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows it changed."""
+        ...
 
 
 class Sql(Protocol):
@@ -49,7 +60,7 @@ class Sql(Protocol):
         ...
 
     @property
-    def write(self) -> Callable[[str, Sequence[Any]], object]:
+    def write(self) -> Callable[[str, Sequence[Any]], Written]:
         """Run one statement that returns no rows: a commit's hot path."""
         ...
 
