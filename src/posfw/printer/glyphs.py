@@ -26,6 +26,9 @@ _NARROW_SIZE = HEIGHT * CELL // 8
 _WIDE_SIZE = HEIGHT * 2 * CELL // 8
 
 
+_NARROW_CHARS = frozenset(map(chr, NARROW))
+
+
 class Buffer(Protocol):
     """What a blob must be able to do: bytes, mmap."""
 
@@ -41,7 +44,9 @@ def is_narrow(char: str) -> bool:
 
 def columns(text: str) -> int:
     """Columns a text takes at normal width."""
-    return sum(1 if " " <= char <= "~" else 2 for char in text)
+    if text.isascii():
+        return len(text)
+    return 2 * len(text) - sum(map(text.count, _NARROW_CHARS & set(text)))
 
 
 class Glyphs:

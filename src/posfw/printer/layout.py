@@ -159,6 +159,8 @@ def legible(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     text = unicodedata.normalize("NFC", text).translate(_ALIKE)
+    if text.isprintable():
+        return text
     return "".join(c for c in map(_spaced, text) if unicodedata.category(c)[0] != "C")
 
 
