@@ -353,6 +353,19 @@ async def test_a_file_that_is_no_journal_is_refused_and_left_alone(
     assert before == after
 
 
+async def test_what_a_half_made_journal_left_behind_is_no_obstacle(tmp_path: Path) -> None:
+    def leave() -> None:
+        for suffix in ("", "-wal", "-journal"):
+            (tmp_path / f"journal.db.new{suffix}").write_bytes(b"half")
+
+    await anyio.to_thread.run_sync(leave)
+    async with opened(tmp_path) as journal:
+        await journal.begin(SALE)
+        assert await journal.verify() is None
+    names = await anyio.to_thread.run_sync(lambda: sorted(p.name for p in tmp_path.iterdir()))
+    assert names == ["journal.db", "journal.db.lock"]
+
+
 async def test_a_missing_journal_is_never_made_silently(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="no journal"):
         async with opened(tmp_path, create=False):

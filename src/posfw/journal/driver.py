@@ -10,6 +10,7 @@ import asyncio
 import errno
 import fcntl
 import os
+import sqlite3
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -21,7 +22,7 @@ import anyio
 
 from posfw.values.errors import JournalBusyError, JournalCorruptError, JournalError
 
-__all__ = ["Worker", "free_mib", "hold", "release"]
+__all__ = ["Worker", "free_mib", "hold", "make", "release"]
 
 T = TypeVar("T")
 
@@ -145,6 +146,30 @@ def hold(path: Path, create: bool) -> int:  # noqa: FBT001 - to_thread passes po
     os.ftruncate(handle, 0)
     os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
     return handle
+
+
+def make(path: Path, fill: Callable[[sqlite3.Connection, str], None]) -> None:
+    """Make the file unless it is there: whole and synced under another name, then renamed.
+
+    A power cut while it was made under its own name would leave a file that is no journal yet,
+    and such a file is refused for good.
+    """
+    if path.exists():
+        return
+    unfinished = path.with_name(path.name + ".new")
+    for suffix in ("", "-wal", "-journal"):
+        unfinished.with_name(unfinished.name + suffix).unlink(missing_ok=True)
+    connection = sqlite3.connect(unfinished, isolation_level=None)
+    try:
+        fill(connection, str(path))
+    finally:
+        connection.close()  # the last one: what the WAL holds is in the file, synced
+    unfinished.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def release(handle: int) -> None:

@@ -20,7 +20,7 @@ import anyio
 import anyio.to_thread
 
 from posfw.journal import batches, chain, jobs, owed, records, sales
-from posfw.journal.driver import Worker, hold, release
+from posfw.journal.driver import Worker, hold, make, release
 from posfw.journal.opening import SETTINGS, open_file
 from posfw.journal.sql import Kept, Sql
 from posfw.ports import Clock
@@ -89,25 +89,24 @@ class Journal:
         log.disabled = True
         holder = await anyio.to_thread.run_sync(hold, path, create)
         try:
-            fresh = not await anyio.Path(path).exists()
+            if create:
+                await anyio.to_thread.run_sync(_make, path, chain_key, clock.now())
             async with _connected(path) as connection:
                 worker = Worker(connection)
                 try:
                     journal = cls(worker, path, terminal, chain_key)
-                    await journal._prepare(connection, clock.now(), fresh=fresh)
+                    await journal._prepare(connection, clock.now())
                     yield journal
                 finally:
                     worker.close()
         finally:
             release(holder)
 
-    async def _prepare(
-        self, connection: aiosqlite.Connection, now: datetime, *, fresh: bool
-    ) -> None:
+    async def _prepare(self, connection: aiosqlite.Connection, now: datetime) -> None:
         raw = connection._conn  # noqa: SLF001 - see driver.Worker
 
         def opened() -> _Session:
-            open_file(raw, str(self._path), self._chain_key, now, fresh=fresh)
+            open_file(raw, str(self._path), self._chain_key, now, fresh=False)
             return _Session(raw, self._path)
 
         try:
@@ -296,6 +295,16 @@ class _Session:
                 raise fault from error
             raise
         return result
+
+
+def _make(path: Path, chain_key: bytes, now: datetime) -> None:
+    def fill(connection: sqlite3.Connection, name: str) -> None:
+        open_file(connection, name, chain_key, now, fresh=True)
+
+    try:
+        make(path, fill)
+    except sqlite3.Error as error:
+        raise _unusable(path, error) from error
 
 
 def _name(error: sqlite3.Error) -> str:
