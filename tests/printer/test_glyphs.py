@@ -6,8 +6,7 @@ import pytest
 
 from posfw.printer.glyphs import HEIGHT, NARROW, Glyphs, columns, is_narrow
 from posfw.printer.layout import legible
-from posfw.printer.store import GLYPH_FILE, open_glyphs
-from posfw.values.errors import ConfigError
+from posfw.printer.store import GLYPH_FILE
 
 # Every sign that our own slips use, and names as merchants have them.
 OURS = "商户名称编号终端操作员收单行卡有效期交易类型批次凭证授权码参考日期时间"
@@ -100,22 +99,6 @@ def test_it_is_found_by_halving_and_not_read_whole() -> None:
     looked = Glyphs(counting)
     looked.bitmap("中")
     assert counting.read < 200
-
-
-@pytest.mark.parametrize(
-    ("name", "content"), [("empty", b""), ("text", b"not glyphs"), ("cut", None), ("long", None)]
-)
-def test_a_broken_file_is_named(tmp_path: Path, name: str, content: bytes | None) -> None:
-    path = tmp_path / "glyphs24.bin"
-    whole = GLYPH_FILE.read_bytes()
-    path.write_bytes({"cut": whole[:-1], "long": whole + b"\0"}.get(name, content or b""))
-    with pytest.raises(ConfigError, match=r"glyphs24\.bin.*PRN-310"):
-        open_glyphs(path)
-
-
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"nowhere\.bin.*PRN-310"):
-        open_glyphs(tmp_path / "nowhere.bin")
 
 
 def test_the_licence_stands_beside_the_file_and_the_size_is_the_stated_one() -> None:

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+from posfw.printer import sheet
+from posfw.printer.native import encoded
+from posfw.printer.raster import Raster
+from posfw.values.document import (
+    Amount,
+    Block,
+    Copy,
+    Document,
+    DocumentKind,
+    DocumentRef,
+    Qr,
+    Text,
+    Title,
+)
+from posfw.values.hardware import PrinterProfile
+
+Canvas = Callable[[int], Raster]
+PROFILE = PrinterProfile(cutter="partial")
+TEXT_MODE = PrinterProfile(cutter="partial", font="gb18030")
+
+
+def document(*blocks: Block) -> Document:
+    return Document(DocumentRef(DocumentKind.RECEIPT, ""), Copy.MERCHANT, blocks)
+
+
+@pytest.mark.may_block
+def test_receiptline_writes_the_same_bytes_for_a_chinese_line() -> None:
+    node = shutil.which("node")
+    program = (
+        "const r=require('receiptline');process.stdout.write(Buffer.from(r.transform("
+        "'商户名称 ABC é中\\n',{cpl:32,encoding:'gb18030',command:'escpos'}),'binary'))"
+    )
+    done = node and subprocess.run([node, "-e", program], capture_output=True, check=False)
+    if not done or done.returncode:
+        pytest.skip("receiptline is not there: npm install receiptline, NODE_PATH set to it")
+    (strip,) = sheet.strips(document(Text("商户名称 ABC é中")), TEXT_MODE, None)
+    words = b"\x1c&" + encoded("商户名称 ABC é中")
+    assert words in strip.data
+    assert words in done.stdout
+
+
+def test_text_mode_bytes() -> None:
+    (line,) = sheet.strips(document(Text("AB", bold=True)), TEXT_MODE, None)
+    assert line.data == b"\x1bE\x01AB\x1bE\x00\n"
+    (line,) = sheet.strips(document(Text("商户")), TEXT_MODE, None)
+    assert line.data == b"\x1c&" + "商户".encode("gb2312") + b"\x1c.\n"
+    (title,) = sheet.strips(document(Title("AB")), TEXT_MODE, None)
+    assert title.data == b" " * 14 + b"\x1d!\x11AB\x1d!\x00\n"
+    (amount,) = sheet.strips(document(Amount("A", "1.00")), TEXT_MODE, None)
+    assert amount.data == b"\x1bE\x01A" + b" " * 23 + b"\x1d!\x111.00\x1d!\x00\x1bE\x00\n"
+
+
+def test_a_character_no_printer_has_becomes_the_missing_sign() -> None:
+    assert encoded("𠮷a") == "〓".encode("gb2312") + b"a"
+    assert encoded("é喆") == "é喆".encode("gbk")
+
+
+def test_what_text_mode_fires_is_estimated_from_the_bitmap_or_by_rule(canvas: Canvas) -> None:
+    slip = document(Text("商户名称编号终端操作"))
+    (exact,) = sheet.strips(slip, PROFILE, canvas(384))
+    (seen,) = sheet.strips(slip, TEXT_MODE, canvas(384))
+    (ruled,) = sheet.strips(slip, TEXT_MODE, None)
+    assert seen.dots == exact.dots
+    assert 0.5 < ruled.dots / exact.dots < 2
+
+
+def test_a_code_whose_text_is_a_real_time_command_is_sent_as_dots() -> None:
+    (plain, _) = sheet.strips(document(Qr("A" * 10)), TEXT_MODE, None)
+    assert b"\x1d(k\x0d\x001P0" + b"A" * 10 in plain.data
+    (unsafe, _) = sheet.strips(document(Qr("A\x10\x04\x01")), TEXT_MODE, None)
+    assert b"\x10\x04" not in unsafe.data
+    assert b"\x1dv0\x00" in unsafe.data
