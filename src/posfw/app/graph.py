@@ -18,6 +18,7 @@ from anyio.abc import TaskGroup
 from posfw.app.cards import CardDesk
 from posfw.app.cashier import Cashier
 from posfw.app.control import serve
+from posfw.app.documents import SlipComposer, merchant_of
 from posfw.app.printing import Printing
 from posfw.app.session import Session
 from posfw.app.verbs import Handler, dispatcher
@@ -28,6 +29,8 @@ from posfw.card.task import SerialCardReader
 from posfw.journal.store import Journal
 from posfw.keys import software
 from posfw.ports import SecureElement
+from posfw.printer.raster import Raster
+from posfw.printer.store import open_glyphs
 from posfw.sale.limits import Limits, OfflinePolicy
 from posfw.sale.task import Sales
 from posfw.uplink.driver import dialler
@@ -88,6 +91,7 @@ async def running(
         recovered = await sales.recover()
         started: dict[str, Plain] = {"recovered": recovered, "board": board.id}
         await journal.append(Record(Topic.SYSTEM, "started", world.clock.now(), body=started))
+        composer = SlipComposer(journal, merchant_of(site), texts, world.clock)
         desk = CardDesk()
         cashier = Cashier(
             sales=sales,
@@ -103,7 +107,8 @@ async def running(
         async with anyio.create_task_group() as group:
             group.start_soon(uplink.run)
             await _read_cards(group, board, site, state, desk)
-            handler = dispatcher(cashier.verbs(), Printing(journal, world.clock).verbs())
+            printing = Printing(journal, composer, _canvas(board), world.clock)
+            handler = dispatcher(cashier.verbs(), printing.verbs())
             await _serve(group, state, handler, texts)
             yield Terminal(journal, uplink, cashier, recovered)
             group.cancel_scope.cancel()
@@ -126,6 +131,14 @@ async def _read_cards(
 
 async def _serve(group: TaskGroup, state: Path, handler: Handler, texts: Texts) -> None:
     await group.start(serve, state / "control.sock", handler, group, texts)
+
+
+def _canvas(board: BoardProfile) -> Raster | None:
+    """Return what draws slips; without glyphs the printer's own characters must do (PRN-310)."""
+    try:
+        return Raster(open_glyphs(), board.printer.dots)
+    except ConfigError:
+        return None
 
 
 def _element(board: BoardProfile, site: Site) -> SecureElement:

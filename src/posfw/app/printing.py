@@ -1,15 +1,19 @@
-"""What the cashier can ask about paper: print again, decide what nobody knows."""
+"""What the cashier can ask about paper: look at it, print again, decide what nobody knows."""
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from posfw.app.verbs import Body, Progress, Verb, text_of
 from posfw.journal.store import Journal
-from posfw.ports import Clock
-from posfw.values.document import Copy, DocumentKind, DocumentRef, JobState
-from posfw.values.errors import CodecError, RefusedError
+from posfw.ports import Clock, Documents
+from posfw.printer.preview import png
+from posfw.printer.raster import Raster
+from posfw.printer.sheet import page
+from posfw.values.document import Copy, Document, DocumentKind, DocumentRef, Job, JobState
+from posfw.values.errors import CodecError, ConfigError
 from posfw.values.identity import parse_key
 
 __all__ = ["Printing"]
@@ -17,14 +21,28 @@ __all__ = ["Printing"]
 
 @dataclass(frozen=True, slots=True)
 class Printing:
-    """Verbs over the print queue."""
+    """Verbs over the print queue.
+
+    Attributes:
+        journal: the queue.
+        composer: documents as the journal has them now.
+        canvas: draws previews, None where there are no glyphs.
+        clock: local time.
+    """
 
     journal: Journal
+    composer: Documents
+    canvas: Raster | None
     clock: Clock
 
     def verbs(self) -> Mapping[str, Verb]:
         """Return the printing verbs."""
-        return {"unknown_prints": self._unknown_prints, "reprint": self._reprint}
+        return {
+            "unknown_prints": self._unknown_prints,
+            "reprint": self._reprint,
+            "print": self._print,
+            "preview": self._preview,
+        }
 
     async def _unknown_prints(self, body: Body, _: Progress) -> Body:
         decision = text_of(body, "decision")
@@ -39,11 +57,40 @@ class Printing:
         return {"ok": True, "decided": len(unknown), "decision": decision}
 
     async def _reprint(self, body: Body, _: Progress) -> Body:
-        key = parse_key(text_of(body, "key"))
-        if await self.journal.transaction(key) is None:
-            raise RefusedError(
-                f"There is no transaction {key}.", code="SAL-301", next_step="Check the number."
-            )
-        ref = DocumentRef(DocumentKind.RECEIPT, str(key))
-        job = await self.journal.enqueue(ref, Copy.MERCHANT, self.clock.now(), duplicate=True)
+        ref = DocumentRef(DocumentKind.RECEIPT, str(parse_key(text_of(body, "key"))))
+        copy = _copy(body)
+        await self.composer.compose(Job(0, ref, copy))  # refused now, not by a blank slip later
+        job = await self.journal.enqueue(ref, copy, self.clock.now(), duplicate=True)
         return {"ok": True, "job": job.number}
+
+    async def _print(self, body: Body, _: Progress) -> Body:
+        """Queue a settlement slip, a report (X12, Z11), a fault slip or a test print."""
+        job = await self.journal.enqueue(
+            (await self._asked(body)).ref, Copy.SINGLE, self.clock.now()
+        )
+        return {"ok": True, "job": job.number}
+
+    async def _preview(self, body: Body, _: Progress) -> Body:
+        """Return the picture of a slip, dot for dot what the paper shows."""
+        if self.canvas is None:
+            raise ConfigError("There are no glyphs to draw with.", code="PRN-310")
+        drawn = page(await self._asked(body), self.canvas)
+        picture = base64.b64encode(png(drawn)).decode()
+        return {"ok": True, "width_dots": drawn.dots, "height_dots": drawn.height, "png": picture}
+
+    async def _asked(self, body: Body) -> Document:
+        kinds = {kind.value: kind for kind in DocumentKind}
+        kind = kinds.get(str(body.get("kind", DocumentKind.RECEIPT.value)))
+        if kind is None:
+            raise CodecError(f"The kind is one of {', '.join(kinds)}.")
+        ref = DocumentRef(kind, text_of(body, "subject"))
+        duplicate = body.get("duplicate") is True
+        return await self.composer.compose(Job(0, ref, _copy(body), duplicate=duplicate))
+
+
+def _copy(body: Body) -> Copy:
+    copies = {copy.value: copy for copy in Copy}
+    copy = copies.get(str(body.get("copy", Copy.MERCHANT.value)))
+    if copy is None:
+        raise CodecError(f"The copy is one of {', '.join(copies)}.")
+    return copy

@@ -12,7 +12,7 @@ import click
 
 from posfw.values.errors import DeviceError
 
-__all__ = ["ask", "json_option", "perform", "show"]
+__all__ = ["ask", "json_option", "perform", "show", "tell_error"]
 
 ANSWER_LIMIT_S = 300.0
 
@@ -64,15 +64,20 @@ def perform(
     if as_json:
         click.echo(json.dumps(body, ensure_ascii=False))
     elif "error" in body:
-        error = body["error"]
-        for part in ("text", "cause", "effect", "next_step"):
-            click.echo(error[part], err=True)
-        click.echo(f"({error['code']})", err=True)
+        return tell_error(body["error"])
     else:
         show(body["result"])
     if "error" in body:
         return int(body["error"]["exit"])
     return 0 if body["result"].get("ok", True) else 1
+
+
+def tell_error(error: Mapping[str, Any]) -> int:
+    """Say an error in words on stderr and return its exit code."""
+    for part in ("text", "cause", "effect", "next_step"):
+        click.echo(error[part], err=True)
+    click.echo(f"({error['code']})", err=True)
+    return int(error["exit"])
 
 
 def show(result: Mapping[str, Any]) -> None:

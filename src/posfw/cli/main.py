@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "void": ("posfw.cli.cashier", "void", "Take a whole sale back the same day. 消费撤销"),
     "refund": ("posfw.cli.cashier", "refund", "Give money back, partly or wholly. 退货"),
     "settle": ("posfw.cli.cashier", "settle", "Settle the batch. 结算"),
+    "receipt": ("posfw.cli.receipt", "receipt", "Look at slips, print reports. 签购单"),
     "reprint": ("posfw.cli.cashier", "reprint", "Print a past receipt again. 重打印"),
     "prints": ("posfw.cli.cashier", "prints", "Decide about receipts whose printing was cut."),
     "activate": ("posfw.cli.activate", "activate", "From a blank terminal to live sales. 激活"),

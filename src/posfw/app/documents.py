@@ -1,0 +1,154 @@
+"""Composes what a print job prints, when it is printed, from the journal as it stands then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from posfw.board.site import Site
+from posfw.journal.store import Journal
+from posfw.ports import Clock
+from posfw.sale.receipt import fault_slip, receipt
+from posfw.settle.slips import Settled, report_slip, settlement_slip
+from posfw.settle.totals import Difference
+from posfw.values.document import Copy, Document, DocumentKind, DocumentRef, Job, Text, Title
+from posfw.values.errors import RefusedError
+from posfw.values.identity import parse_key
+from posfw.values.slip import Merchant
+from posfw.values.texts import Texts
+from posfw.values.transaction import Transaction
+
+__all__ = ["SlipComposer", "merchant_of"]
+
+NEWEST = 1_000  # closed batches that a reprint reaches back to
+
+
+def merchant_of(site: Site) -> Merchant:
+    """Return who sells, as slips name it."""
+    return Merchant(
+        name=site.merchant_name,
+        number=site.merchant_id,
+        terminal=site.terminal_id,
+        acquirer=site.acquirer_name,
+        header=site.header,
+        footer=site.footer,
+        find_code=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SlipComposer:
+    """Documents over the journal (ports.Documents)."""
+
+    journal: Journal
+    merchant: Merchant
+    texts: Texts
+    clock: Clock
+
+    async def compose(self, job: Job) -> Document:
+        """Return the finished document of a job.
+
+        Raises:
+            RefusedError: PRN-320, the journal has nothing of that name.
+        """
+        if job.ref.kind is DocumentKind.RECEIPT:
+            return await self._receipt(job)
+        if job.ref.kind is DocumentKind.FAULT:
+            return await self._fault(job)
+        if job.ref.kind is DocumentKind.SETTLEMENT:
+            return await self._settlement(job)
+        if job.ref.kind is DocumentKind.REPORT:
+            return await self._report(job)
+        return _test(job.ref)
+
+    async def _transaction(self, ref: DocumentRef) -> Transaction:
+        found = await self.journal.transaction(parse_key(ref.subject))
+        if found is None:
+            raise _nothing(ref)
+        return found
+
+    async def _receipt(self, job: Job) -> Document:
+        transaction = await self._transaction(job.ref)
+        named = transaction.begun.intent.original
+        original = await self.journal.transaction(named) if named else None
+        return receipt(
+            transaction,
+            self.merchant,
+            self.texts,
+            copy=job.copy,
+            duplicate=job.duplicate,
+            original=original,
+        )
+
+    async def _fault(self, job: Job) -> Document:
+        transaction = await self._transaction(job.ref)
+        codes = [
+            code for owed, code in await self.journal.rejected() if owed.key == transaction.key
+        ]
+        return fault_slip(
+            transaction,
+            self.merchant,
+            self.texts,
+            code=codes[-1] if codes else "",
+            at=self.clock.now(),
+            duplicate=job.duplicate,
+        )
+
+    async def _settlement(self, job: Job) -> Document:
+        batch = int(job.ref.subject)
+        for closed in await self.journal.batches(NEWEST):
+            if closed["batch"] == batch:
+                break
+        else:
+            raise _nothing(job.ref)
+        rejected = await self.journal.rejected()
+        settled = Settled(
+            batch=batch,
+            opened_at=datetime.fromisoformat(str(closed["opened_at"])),
+            closed_at=datetime.fromisoformat(str(closed["closed_at"])),
+            balanced=bool(closed["balanced"]),
+            differences=[Difference(*row) for row in closed["differences"]],  # type: ignore[attr-defined]  # as settle.task wrote it
+            rejected=[(owed.key.stan, code) for owed, code in rejected if owed.key.batch == batch],
+            head=str(closed.get("head", "")),
+        )
+        transactions = await self.journal.transactions(batch)
+        return settlement_slip(
+            settled, transactions, self.merchant, self.texts, duplicate=job.duplicate
+        )
+
+    async def _report(self, job: Job) -> Document:
+        letter, number = job.ref.subject[:1], job.ref.subject[1:]
+        if letter not in ("X", "Z") or not number.isdigit():
+            raise _nothing(job.ref)
+        standing = await self.journal.standing()
+        return report_slip(
+            letter,
+            int(number),
+            await self.journal.transactions(int(number)),
+            self.merchant,
+            self.texts,
+            opened_at=standing.batch_opened_at if int(number) == standing.batch else None,
+            at=self.clock.now(),
+            head=await self.journal.head(),
+            duplicate=job.duplicate,
+        )
+
+
+def _nothing(ref: DocumentRef) -> RefusedError:
+    return RefusedError(
+        f"The journal has no {ref.kind.value} {ref.subject}.",
+        code="PRN-320",
+        effect="The slip is not printed; the queue goes on.",
+        next_step="Check the number.",
+    )
+
+
+def _test(ref: DocumentRef) -> Document:
+    """Compose a test print: every character class once."""
+    blocks = (
+        Title("测试 TEST"),
+        Text("0123456789 ABCDEFGHIJKLMNOPQRSTUVWXYZ abcdefghijklmnopqrstuvwxyz"),
+        Text("商户存根 持卡人存根 消费 撤销 退货 结算"),
+        Text("商戶存根 持卡人存根 消費 撤銷 退貨 結算"),
+    )
+    return Document(ref, Copy.SINGLE, blocks)
