@@ -29,6 +29,8 @@ COMMANDS: Final = {
     "reprint": ("posfw.cli.cashier", "reprint", "Print a past receipt again. 重打印"),
     "prints": ("posfw.cli.cashier", "prints", "Decide about receipts whose printing was cut."),
     "activate": ("posfw.cli.activate", "activate", "From a blank terminal to live sales. 激活"),
+    "goods": ("posfw.cli.goods", "goods", "Catalogue, stock, baskets. 商品"),
+    "delivery": ("posfw.cli.goods", "delivery", "Deliveries tied to sales. 配送"),
     "operator": ("posfw.cli.operator", "operator", "Who works here: passwords, lock. 操作员"),
     "board": ("posfw.cli.board", "board", "Board profiles: list, show, check. 机型"),
     "doctor": ("posfw.cli.doctor", "doctor", "What is missing here and how to mend it. 检查"),

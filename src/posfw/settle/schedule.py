@@ -133,7 +133,7 @@ def notices(
     found = [
         Notice(Level.REFUSE if value >= refuse else Level.WARN, code, text.format(value))
         for code, text, value, warn, refuse in measured
-        if value >= warn
+        if value >= min(warn, refuse)  # a refusal set below its warning still refuses
     ]
     return sorted(found, key=lambda notice: notice.level is not Level.REFUSE)
 

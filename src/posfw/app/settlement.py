@@ -1,0 +1,263 @@
+"""The evening: settlement under one lock, reports, tick list, what presses for a settlement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+import anyio
+
+from posfw.app.operators import Operators
+from posfw.app.verbs import Body, Progress, Verb, operator_of, text_of
+from posfw.goods.delivery import sold_for_delivery
+from posfw.journal.store import Journal
+from posfw.ports import Acquirer, Clock
+from posfw.sale.limits import Refusal
+from posfw.settle.reconcile import Sheet, Verdict, check_tick, sheet, ticks
+from posfw.settle.reports import Report, report
+from posfw.settle.schedule import Escalation, Level, Plan, Schedule, notices
+from posfw.settle.task import SettlementResult, keep_time, settle
+from posfw.settle.totals import Difference, overflows, totals
+from posfw.staff.operators import Action
+from posfw.values.document import DocumentKind, JobState
+from posfw.values.errors import CodecError, InputError, LinkError, RefusedError
+from posfw.values.events import Record, Topic
+from posfw.values.money import Money
+
+__all__ = ["Settlement"]
+
+NEWEST = 1_000  # closed batches that reports reach back to: years of evenings
+
+
+@dataclass(slots=True)
+class Settlement:
+    """Settlement and everything people ask about batches.
+
+    Attributes:
+        journal: batches, records, print jobs.
+        acquirer: the line.
+        operators: approvals for clearing by hand.
+        clock: local time.
+        schedule: the daily run; None where people settle by hand only.
+        escalation: when to warn and to refuse sales.
+        sign_off: sign off after a settlement (签退), by parameter.
+        tell: shows the schedule's phase: warning, run, failure.
+    """
+
+    journal: Journal
+    acquirer: Acquirer
+    operators: Operators
+    clock: Clock
+    schedule: Schedule | None = field(default_factory=Schedule)
+    escalation: Escalation = field(default_factory=Escalation)
+    sign_off: bool = False
+    tell: Callable[[Plan, str], None] = lambda _, __: None
+    _gate: anyio.Lock = field(default_factory=anyio.Lock)
+
+    def verbs(self) -> Mapping[str, Verb]:
+        """Return the verbs about batches; `settle` itself stays the cashier's and calls `run`."""
+        return {
+            "report": self._report,
+            "settlements": self._settlements,
+            "settlement_plan": self._plan,
+            "reconcile": self._reconcile,
+            "tick": self._tick,
+        }
+
+    async def run(self) -> Mapping[str, Any]:
+        """Settle the open batch, once at a time.
+
+        Raises:
+            RefusedError: another settlement is under way, something is owed, the acquirer refused.
+            LinkError: the acquirer did not answer; the settlement is resumed by the next call.
+        """
+        if self._gate.locked():
+            # Waiting here would settle the next, empty batch right after this one.
+            raise RefusedError("A settlement is under way.", code="SET-124")
+        async with self._gate:
+            result = await settle(self.journal, self.acquirer, self.journal, self.clock)
+            if self.sign_off:
+                await self._sign_off()
+        return {"ok": result.balanced, **asdict(result), "lines": _lines(result)}
+
+    async def keep_time(self) -> None:
+        """Settle by the schedule until cancelled; start it in the root task group."""
+        if self.schedule is not None:
+            await keep_time(self._look, lambda _: self.run(), self.tell)
+
+    async def refusal(self, amount: Money) -> Refusal | None:
+        """Return why no sale may begin: the batch is too old, too full, or its sum too large."""
+        sums = totals(await self.journal.transactions())
+        if overflows(sums, amount.minor):
+            return Refusal("SET-106", "The batch's totals are full.", "Settle first: posfw settle")
+        standing = await self.journal.standing()
+        for notice in notices(self.escalation, standing, sums.debit_minor, self.clock.now()):
+            if notice.level is Level.REFUSE:
+                return Refusal(notice.code, notice.text, "Settle first: posfw settle")
+        return None
+
+    async def sheet(self, batch: int) -> Sheet:
+        """Return the tick list of a closed batch.
+
+        Raises:
+            InputError: no such closed batch.
+        """
+        closed = await self._closed(batch)
+        found = [Difference(*row) for row in closed.get("differences", ())]
+        made = ticks(await self.journal.read(Topic.SETTLEMENT), batch)
+        transactions = await self.journal.transactions(batch)
+        deliveries = await self.journal.read(Topic.DELIVERY)
+        return sheet(
+            batch,
+            transactions,
+            found,
+            made,
+            slips=await self._printed(batch),
+            deliveries=sold_for_delivery(deliveries, transactions),
+        )
+
+    async def report(self, batch: int | None) -> Report:
+        """Return the X of the open batch (None) or the Z of a closed one.
+
+        Raises:
+            InputError: no such closed batch.
+        """
+        standing = await self.journal.standing()
+        if batch is None or batch == standing.batch:
+            rows = await self.journal.transactions()
+            return report(standing.batch, rows, opened_at=standing.batch_opened_at)
+        closed = await self._closed(batch)
+        return report(
+            batch,
+            await self.journal.transactions(batch),
+            opened_at=datetime.fromisoformat(str(closed["opened_at"])),
+            closed_at=datetime.fromisoformat(str(closed["closed_at"])),
+        )
+
+    async def _look(self) -> tuple[Plan, float]:
+        schedule = self.schedule or Schedule()
+        now = self.clock.now()
+        standing = await self.journal.standing()
+        plan = schedule.plan(standing.batch_opened_at or now, now)
+        return plan, schedule.sleep_s(plan, now)
+
+    async def _sign_off(self) -> None:
+        """签退: durable here first; the acquirer is told, its silence does not matter."""
+        await self.journal.append(Record(Topic.SESSION, "signed_off", self.clock.now()))
+        try:
+            await self.acquirer.call("sign_off", {})
+        except LinkError:
+            return  # the next sign-on tells the acquirer the same
+
+    async def _closed(self, batch: int) -> Mapping[str, Any]:
+        for closed in await self.journal.batches(NEWEST):
+            if closed["batch"] == batch:
+                return closed
+        raise InputError(f"There is no closed batch {batch}.", code="SET-135")
+
+    async def _printed(self, batch: int) -> frozenset[int]:
+        """Return the STANs of a batch with a finished receipt."""
+        printed = set()
+        for job in await self.journal.jobs(JobState.DONE):
+            parts = job.ref.subject.split("-")
+            if job.ref.kind is DocumentKind.RECEIPT and len(parts) == 3 and int(parts[1]) == batch:
+                printed.add(int(parts[2]))
+        return frozenset(printed)
+
+    async def _report(self, body: Body, _: Progress) -> Body:
+        wanted = _batch(body) if "batch" in body else None
+        return {"ok": True, **(await self.report(wanted)).body()}
+
+    async def _settlements(self, _: Body, __: Progress) -> Body:
+        rows = [
+            {
+                "batch": closed["batch"],
+                "closed_at": closed["closed_at"],
+                "balanced": closed.get("balanced"),
+                "debit_minor": closed.get("debit_minor"),
+                "credit_minor": closed.get("credit_minor"),
+                "differences": len(closed.get("differences", ())),  # type: ignore[arg-type]  # written by settle as a list
+            }
+            for closed in await self.journal.batches(NEWEST)
+        ]
+        return {"ok": True, "settlements": rows}
+
+    async def _plan(self, _: Body, __: Progress) -> Body:
+        plan, _seconds = await self._look()
+        standing = await self.journal.standing()
+        sums = totals(await self.journal.transactions())
+        found = notices(self.escalation, standing, sums.debit_minor, self.clock.now())
+        return {
+            "ok": True,
+            "phase": plan.phase.value if self.schedule else "by_hand",
+            "at": plan.at.isoformat() if self.schedule else "",
+            "notices": [asdict(notice) for notice in found],
+        }
+
+    async def _reconcile(self, body: Body, _: Progress) -> Body:
+        found = await self.sheet(_batch(body))
+        shown = found.lines if body.get("all") else [x for x in found.lines if x.findings]
+        return {
+            "ok": not found.open,
+            "batch": found.batch,
+            "records": len(found.lines),
+            "open": len(found.open),
+            "funded_minor": found.funded_minor,
+            "differences": [
+                {
+                    "stan": line.stan,
+                    "ours_minor": line.ours_minor,
+                    "theirs_minor": line.theirs_minor,
+                    "findings": [finding.value for finding in line.findings],
+                    "verdict": line.verdict.value,
+                    "ticks": [asdict(tick) for tick in line.ticks],
+                }
+                for line in shown
+            ],
+        }
+
+    async def _tick(self, body: Body, _: Progress) -> Body:
+        """勾选: one record is accepted, held with a reason, or cleared by a supervisor."""
+        batch, stan = _batch(body), body.get("stan")
+        reason = str(body.get("reason", ""))[:200]
+        if type(stan) is not int:
+            raise CodecError("`stan` must be a number.")
+        try:
+            verdict = Verdict(text_of(body, "verdict"))
+        except ValueError as error:
+            raise CodecError("`verdict` is accept, hold or clear.") from error
+        check_tick(await self.sheet(batch), stan, verdict, reason)
+        operator = operator_of(body, "01")
+        if verdict is Verdict.CLEARED:
+            subject = f"{batch:06d}-{stan:06d}"
+            operator = (await self.operators.approve(body, Action.CLEAR, subject)).operator
+        said = {"batch": batch, "stan": stan, "verdict": verdict.value, "reason": reason}
+        await self.journal.append(
+            Record(Topic.SETTLEMENT, "ticked", self.clock.now(), operator, said)
+        )
+        found = await self.sheet(batch)
+        return {"ok": True, "open": len(found.open), "funded_minor": found.funded_minor}
+
+
+def _batch(body: Body) -> int:
+    batch = body.get("batch")
+    if type(batch) is not int:
+        raise CodecError("`batch` must be a number.")
+    return batch
+
+
+def _lines(result: SettlementResult) -> list[str]:
+    ours = result.ours
+    told = "对账平 / balanced" if result.balanced else "对账不平 / NOT balanced"
+    return [
+        f"结算 / Settlement  {result.batch:06d}: {told}",
+        f"借记 / debit   {ours.debit_count:4}  {Money(ours.debit_minor)}",
+        f"贷记 / credit  {ours.credit_count:4}  {Money(ours.credit_minor)}",
+        *(
+            f"凭证 {each.stan:06d}: ours {each.ours_minor}, bank {each.theirs_minor}"
+            for each in result.differences
+        ),
+        f"批次 / Next batch  {result.next_batch:06d}",
+    ]
