@@ -11,7 +11,7 @@ import pytest
 
 from posfw.app.settlement import Settlement
 from posfw.journal.store import Journal
-from posfw.settle.schedule import Escalation, Schedule
+from posfw.settle.schedule import Escalation, Phase, Plan, Schedule
 from posfw.values.document import JobState
 from posfw.values.errors import CodecError, InputError, LinkError, RefusedError
 from posfw.values.events import Record, Topic
@@ -206,17 +206,23 @@ async def test_the_schedule_settles_at_its_time_and_says_so(tmp_path: Path) -> N
         clock: Any = settlement.clock
         settlement.schedule = Schedule(time(10, 0))
         told: list[str] = []
-        settlement.tell = lambda plan, _: told.append(plan.phase.value)
+        waits = anyio.Event()
+
+        def tell(plan: Plan, _: str) -> None:
+            told.append(plan.phase.value)
+            if plan.phase is Phase.WAIT:
+                waits.set()
+
+        settlement.tell = tell
         plan = await do(settlement, "settlement_plan")
         assert (plan["phase"], plan["at"]) == ("wait", "2026-03-02T10:00:00")
         acquirer.answers["settle"] = host()
         clock.at += timedelta(minutes=31)
         async with anyio.create_task_group() as group:
             group.start_soon(settlement.keep_time)
-            while not await journal.batches(1):
-                await anyio.lowlevel.checkpoint()
-            await anyio.wait_all_tasks_blocked()
+            await waits.wait()
             group.cancel_scope.cancel()
+        assert len(await journal.batches(10)) == 1
         assert told == ["due", "wait"]
         settlement.schedule = None
         await settlement.keep_time()  # by hand only: returns at once
