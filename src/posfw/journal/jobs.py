@@ -86,8 +86,12 @@ def in_state(sql: Sql, state: JobState) -> list[Job]:
 
 
 def after_restart(sql: Sql, at: datetime) -> int:
-    """Make every job that was being printed unknown: paper may hold all, some or none of it."""
-    begun = in_state(sql, JobState.PRINTING)
+    """Make every job that was begun unknown: paper may hold all, some or none of it.
+
+    A paused one too: a printer that keeps its buffer prints on by itself when paper is put in,
+    and nobody heard how far it came.
+    """
+    begun = in_state(sql, JobState.PRINTING) + in_state(sql, JobState.PAUSED)
     for job in begun:
         mark(sql, job, JobState.UNKNOWN, job.band, "PRN-301", at)
     return len(begun)
