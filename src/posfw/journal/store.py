@@ -178,6 +178,7 @@ class Journal:
     async def mark(self, job: Job, state: JobState, band: int, reason: str, at: datetime) -> None:
         """Move a job to another state."""
         await self._transact(jobs.mark, job, state, band, reason, at)
+        self._job_changes.notify()
 
     async def enqueue(
         self, ref: DocumentRef, copy: Copy, at: datetime, *, duplicate: bool = False
