@@ -4,15 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posfw.uplink.order import (
-    SENDING_ORDER,
-    WINDOW,
-    Backoff,
-    Verdict,
-    before_sale,
-    verdict,
-    windows,
-)
+from posfw.uplink.order import Backoff, Verdict, before_sale, verdict
 from posfw.values.identity import Key
 from posfw.values.transaction import Owed, OwedKind
 
@@ -21,26 +13,12 @@ def owed(number: int, kind: OwedKind) -> Owed:
     return Owed(number, kind, Key("T0000001", 1, number))
 
 
-@given(st.lists(st.sampled_from(OwedKind), max_size=60))
-def test_script_results_go_before_reversals_before_advices_and_older_before_newer(
-    kinds: list[OwedKind],
-) -> None:
-    sent = windows([owed(number, kind) for number, kind in enumerate(kinds, 1)])
-    ranks = [SENDING_ORDER.index(window[0].kind) for window in sent]
-    assert ranks == sorted(set(ranks))
-    for window in sent:
-        assert len({each.kind for each in window}) == 1
-        assert 1 <= len(window) <= WINDOW
-        assert [each.number for each in window] == sorted(each.number for each in window)
-
-
-def test_before_a_sale_go_script_results_reversals_and_a_trickle_of_advices_but_no_upload() -> (
-    None
-):
-    kinds = [OwedKind.ADVICE, OwedKind.ADVICE, OwedKind.UPLOAD, OwedKind.REVERSAL]
-    sent = before_sale([owed(number, kind) for number, kind in enumerate(kinds, 1)], trickle=1)
-    assert [[each.number for each in window] for window in sent] == [[4], [1]]
-    assert before_sale([owed(1, OwedKind.ADVICE)], trickle=0) == ()
+def test_script_results_and_reversals_go_before_a_sale() -> None:
+    rows = [owed(number, kind) for number, kind in enumerate(OwedKind, 1)]
+    assert {each.kind for each in before_sale(rows)} == {
+        OwedKind.SCRIPT_RESULT,
+        OwedKind.REVERSAL,
+    }
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
 from posfw.values.transaction import Owed, OwedKind
 
-__all__ = ["SENDING_ORDER", "WINDOW", "Backoff", "Verdict", "before_sale", "verdict", "windows"]
+__all__ = ["SENDING_ORDER", "Backoff", "Verdict", "before_sale", "verdict"]
 
-WINDOW: Final = 16  # requests outstanding at once
 # UnionPay: script result, reversal, stored transactions; then only the next request.
 SENDING_ORDER: Final = (
     OwedKind.SCRIPT_RESULT,
@@ -19,7 +18,7 @@ SENDING_ORDER: Final = (
     OwedKind.ADVICE,
     OwedKind.UPLOAD,
 )
-_RANK: Final = {kind: rank for rank, kind in enumerate(SENDING_ORDER)}
+_FIRST: Final = frozenset({OwedKind.SCRIPT_RESULT, OwedKind.REVERSAL})
 _SUCCESS: Final = {
     OwedKind.SCRIPT_RESULT: frozenset({"00", "94"}),
     OwedKind.REVERSAL: frozenset({"00", "12", "25"}),
@@ -47,20 +46,9 @@ def verdict(kind: OwedKind, code: str) -> Verdict:
     return Verdict.REJECTED
 
 
-def windows(owed: Iterable[Owed]) -> tuple[tuple[Owed, ...], ...]:
-    """Return one window a kind, in sending order, oldest first, at most WINDOW messages each."""
-    found: dict[OwedKind, list[Owed]] = {kind: [] for kind in SENDING_ORDER}
-    for each in sorted(owed, key=lambda one: (_RANK[one.kind], one.number)):
-        if len(found[each.kind]) < WINDOW:
-            found[each.kind].append(each)
-    return tuple(tuple(window) for window in found.values() if window)
-
-
-def before_sale(owed: Sequence[Owed], trickle: int) -> tuple[tuple[Owed, ...], ...]:
-    """Return what goes before a sale: script results, reversals, at most `trickle` advices."""
-    limits = {OwedKind.SCRIPT_RESULT: WINDOW, OwedKind.REVERSAL: WINDOW, OwedKind.ADVICE: trickle}
-    cut = [window[: limits.get(window[0].kind, 0)] for window in windows(owed)]
-    return tuple(window for window in cut if window)
+def before_sale(owed: Iterable[Owed]) -> list[Owed]:
+    """Return what must have reached the acquirer before a sale: script results and reversals."""
+    return [each for each in owed if each.kind in _FIRST]
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ class UplinkSettings:
         retry_base_s: ceiling of the first wait after a failure.
         retry_cap_s: ceiling of every wait.
         stable_s: a connection that lasted this long resets the waits.
-        trickle: stored advices sent before a sale, beside the script results and reversals.
+        window: owed messages on the line at once.
     """
 
     addresses: tuple[str, ...]
@@ -43,7 +43,7 @@ class UplinkSettings:
     retry_base_s: float = 1.0
     retry_cap_s: float = 60.0
     stable_s: float = 30.0
-    trickle: int = 1
+    window: int = 32
 
 
 def host_and_port(address: str) -> tuple[str, int]:

@@ -16,21 +16,30 @@ import anyio
 from posfw.crypto.dukpt import next_counter
 from posfw.ports import Clock, OwedJournal, Random, SecureElement
 from posfw.uplink import requests
-from posfw.uplink.driver import LINE_ERRORS, Dial, Link
-from posfw.uplink.messages import Field, Message, MessageType, from_names, to_names
-from posfw.uplink.order import Backoff, Verdict, before_sale, verdict, windows
+from posfw.uplink.driver import LINE_ERRORS, Dial, Link, Waiting, dial_code
+from posfw.uplink.faults import FAULTS, fault
+from posfw.uplink.messages import (
+    VERSION,
+    VERSIONS,
+    Field,
+    Message,
+    MessageType,
+    from_names,
+    to_names,
+)
+from posfw.uplink.order import Backoff, Verdict, before_sale, verdict
+from posfw.uplink.pending import Pending
 from posfw.uplink.session import protect_request, seal_card
 from posfw.uplink.settings import UplinkSettings
 from posfw.values.card import CardRead
-from posfw.values.errors import LinkError, MisuseError, PosfwError
+from posfw.values.errors import LinkError, MisuseError
 from posfw.values.identity import Key
 from posfw.values.outcome import Outcome, Unknown, Unreachable
-from posfw.values.transaction import Begun, Owed, OwedKind, Transaction
+from posfw.values.transaction import Begun, Owed, Transaction
 
 __all__ = ["ForwardJournal", "LineState", "Uplink", "UplinkSettings", "UplinkState"]
 
 COUNTER_BLOCK = 32
-OWED_LIMIT = 64
 NONCE_BYTES = 12
 
 
@@ -52,11 +61,19 @@ class LineState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class UplinkState:
-    """The line as a screen shows it: state, since when, and why it last ended ("" if never)."""
+    """The line as a screen shows it.
+
+    Attributes:
+        line: where it stands.
+        since: since when.
+        error: why it last ended, "" if it never did.
+        code: the same as a stable code (uplink.faults).
+    """
 
     line: LineState
     since: datetime
     error: str = ""
+    code: str = ""
 
 
 class Uplink:
@@ -90,11 +107,13 @@ class Uplink:
         self._link: Link | None = None
         self._state = UplinkState(LineState.OFFLINE, clock.now())
         self._moved = anyio.Event()
-        self._round = anyio.Lock()
         self._reserving = anyio.Lock()
+        fresh = Backoff(settings.retry_base_s, settings.retry_cap_s, settings.stable_s)
+        self._pending = Pending(settings.window, fresh)
+        self._wake = anyio.Event()  # the forwarder looks again
+        self._word = anyio.Event()  # an owed message ended or stayed silent
         self._counter = 0
         self._counters_end = 0
-        self._sent: set[int] = set()
         self._ignored = 0
 
     @property
@@ -122,11 +141,11 @@ class Uplink:
         settings = self._settings
         waits = Backoff(settings.retry_base_s, settings.retry_cap_s, settings.stable_s)
         while True:
-            self._move(LineState.CONNECTING, self._state.error)
+            self._move(LineState.CONNECTING, self._state.code)
             began = self._clock.monotonic()
-            cause = await self._connection()
+            code = await self._connection()
             waits = waits.after(self._clock.monotonic() - began)
-            self._move(LineState.OFFLINE, cause)
+            self._move(LineState.OFFLINE, code)
             await anyio.sleep(self._random.uniform(0.0, waits.ceiling_s))
 
     async def authorise(self, begun: Begun, card: CardRead | None) -> Outcome:
@@ -164,14 +183,22 @@ class Uplink:
             MisuseError: an unknown message, or a field of the wrong type.
         """
         kind, numbered = from_names(message, fields)
+        if kind is MessageType.SIGN_ON:
+            offer = dict(numbered.get(Field.DETAILS, {})) | {"versions": list(VERSIONS)}
+            numbered[Field.DETAILS] = offer
         if not self.online:
-            raise LinkError(f"The acquirer cannot be asked: {self._state.error or 'line down'}.")
+            cause = f"The acquirer cannot be asked: {self._state.error or 'the line is down.'}"
+            raise LinkError(cause, code=self._state.code or None)
         request = self._request(kind, numbered)
         counter = await self._next_counter()
         answer = await self._ask(request, counter, self._settings.call_timeout_s)
         if not isinstance(answer, Message):
             raise LinkError(f"The acquirer did not answer {message}.", reason=str(answer))
-        return to_names(answer)
+        named = to_names(answer)
+        if kind is MessageType.SIGN_ON and named.get("version", VERSION) not in VERSIONS:
+            unspoken = fault("NET-131")
+            raise LinkError(unspoken.cause, code=unspoken.code, next_step=unspoken.next_step)
+        return named
 
     def _request(self, kind: MessageType, numbered: Mapping[Any, Any]) -> Message:
         rest = {key: value for key, value in numbered.items() if isinstance(key, Field)}
@@ -188,28 +215,29 @@ class Uplink:
         if key.terminal != self._settings.terminal:
             raise MisuseError(f"{key} is another terminal's transaction.")
 
-    def _move(self, line: LineState, error: str = "") -> None:
-        self._state = UplinkState(line, self._clock.now(), error)
+    def _move(self, line: LineState, code: str = "") -> None:
+        error = fault(code).cause if code else ""
+        self._state = UplinkState(line, self._clock.now(), error, code)
         moved, self._moved = self._moved, anyio.Event()
         moved.set()
 
     async def _connection(self) -> str:
-        """Dial, serve one connection, and return why it ended."""
+        """Dial, serve one connection, and return the code of why it ended."""
         try:
             stream = await self._dial()
         except LinkError as error:
-            return error.cause
+            return error.stable_code if error.stable_code in FAULTS else "NET-101"
         except (*LINE_ERRORS, anyio.EndOfStream) as error:
-            return f"no connection: {type(error).__name__}"
+            return dial_code(error)
         link = Link(stream, self._element, self._settings.write_timeout_s)
         try:
             await self._serve(link)
         finally:
             self._link = None
             self._ignored += link.ignored
-            link.end("the uplink was stopped")
+            link.end("NET-130")
             await anyio.aclose_forcefully(stream)
-        return link.cause
+        return link.code
 
     async def _serve(self, link: Link) -> None:
         async with anyio.create_task_group() as group:
@@ -227,93 +255,98 @@ class Uplink:
                 sealed = protect_request(request, self._element, await self._next_counter())
                 waiting = await link.exchange(sealed, self._settings.echo_timeout_s)
                 if waiting.answer is None:
-                    link.end("the acquirer does not answer the echo")
+                    link.end(link.silence_code)
                     return
                 if self._link is None:
                     self._link = link
                     self._move(LineState.ONLINE)
-                    group.start_soon(self._forward)
+                    group.start_soon(self._forward, link)
                 await anyio.sleep(self._settings.heartbeat_s)
 
-    async def _forward(self) -> None:
-        """Send what is owed while the line is up; wait for more, or after silence for a while."""
-        settings = self._settings
-        fresh = Backoff(settings.retry_base_s, settings.retry_cap_s, settings.stable_s)
-        waits = fresh
+    async def _forward(self, link: Link) -> None:
+        """Keep the window full of what is owed; everything ends by the acquirer's word alone."""
+        self._pending.restart()
+        async with anyio.create_task_group() as flights:
+            flights.start_soon(self._watch)
+            rows: Sequence[Owed] = ()
+            while True:
+                self._wake = anyio.Event()
+                owed = self._pending.choose(rows, self._clock.monotonic())
+                if owed is None:
+                    self._pending.reading()
+                    limit = self._pending.known + 2 * self._settings.window
+                    rows = await self._journal.owed(limit)
+                    if len(rows) < limit:
+                        self._pending.read(rows)
+                    owed = self._pending.choose(rows, self._clock.monotonic())
+                if owed is None:
+                    await self._rest()
+                    continue
+                # One frame at a time goes to the line: a sale's frame waits for one at most.
+                waiting = await self._launch(owed, link)
+                flights.start_soon(self._land, owed, waiting, link)
+
+    async def _watch(self) -> None:
+        """Wake the forwarder when something owed is added."""
         while True:
-            async with self._round:
-                owed = await self._journal.owed(OWED_LIMIT)
-                went = await self._send(windows(owed))
-            if not owed:
-                await self._journal.changed()
-            if went:
-                waits = fresh
-                continue
-            waits = waits.after(0.0)
-            await anyio.sleep(self._random.uniform(0.0, waits.ceiling_s))
+            await self._journal.changed()
+            self._wake.set()
 
-    async def _clear_way(self, limit_s: float) -> bool:
-        """Send what goes before a sale; False when a reversal or script result stays owed."""
-        if not self.online:
-            return True  # the request itself will say that the line is down
-        with anyio.move_on_after(limit_s):
-            async with self._round:
-                owed = await self._journal.owed(OWED_LIMIT)
-                ahead = before_sale(owed, self._settings.trickle)
-                must = [window for window in ahead if window[0].kind is not OwedKind.ADVICE]
-                went = await self._send(must)
-                if went and len(ahead) > len(must):
-                    await self._send(ahead[len(must) :])
-                return went
-        return False
+    async def _rest(self) -> None:
+        """Wait until something is added, lands or may be tried again."""
+        until = self._pending.deadline()
+        rest_s = None if until is None else max(0.0, until - self._clock.monotonic())
+        with anyio.move_on_after(rest_s):
+            await self._wake.wait()
+        if rest_s == 0.0:
+            # Due, but what was silent before has its share of the window: wait for a landing.
+            await self._wake.wait()
 
-    async def _send(self, rounds: Sequence[Sequence[Owed]]) -> bool:
-        """Send windows one after the other; False when something stays owed."""
-        went = True
-        for window in rounds:
-            results: list[Verdict] = []
-            faults: list[PosfwError] = []
-            async with anyio.create_task_group() as group:
-                for owed in window:
-                    group.start_soon(self._send_one, owed, results, faults)
-            if faults:
-                raise faults[0]
-            if self._link is None or Verdict.KEYS_DIFFER in results:
-                return False
-            went = went and Verdict.SILENT not in results
-        return went
-
-    async def _send_one(
-        self, owed: Owed, results: list[Verdict], faults: list[PosfwError]
-    ) -> None:
-        try:
-            results.append(await self._forwarded(owed))
-        except PosfwError as fault:  # raised by `_send`, alone and not in a group
-            faults.append(fault)
-
-    async def _forwarded(self, owed: Owed) -> Verdict:
-        """Send one owed message and record the acquirer's word about it."""
+    async def _launch(self, owed: Owed, link: Link) -> Waiting:
+        """Put one owed message on the line."""
+        repeat = self._pending.send(owed)
         found = await self._journal.transaction(owed.key)
-        request = requests.of_owed(
-            owed,
-            self._settings.merchant,
-            found.begun.intent if found else None,
-            repeat=owed.number in self._sent,
-        )
-        self._sent.add(owed.number)
+        intent = found.begun.intent if found else None
+        request = requests.of_owed(owed, self._settings.merchant, intent, repeat=repeat)
         counter = await self._next_counter()
-        answer = await self._ask(request, counter, self._settings.authorise_timeout_s)
-        if not isinstance(answer, Message):
-            return Verdict.SILENT
-        code = requests.answer_of(answer).response_code
-        judged = verdict(owed.kind, code)
+        return await link.send(protect_request(request, self._element, counter))
+
+    async def _land(self, owed: Owed, waiting: Waiting, link: Link) -> None:
+        """Wait for the acquirer's word about an owed message and record it."""
+        await link.answer(waiting, self._settings.authorise_timeout_s)
+        answer = waiting.answer
+        code = requests.answer_of(answer).response_code if answer else ""
+        judged = verdict(owed.kind, code) if answer else Verdict.SILENT
         if judged is Verdict.DONE:
             await self._journal.acknowledge(owed, code, self._clock.now())
         elif judged is Verdict.REJECTED:
             await self._journal.reject(owed, code, self._clock.now())
-        if judged is not Verdict.KEYS_DIFFER:
-            self._sent.discard(owed.number)
-        return judged
+        now, chance = self._clock.monotonic(), self._random.uniform(0.0, 1.0)
+        if judged is Verdict.SILENT:
+            self._pending.silent(owed, now, chance)
+        elif judged is Verdict.KEYS_DIFFER:
+            self._pending.refuse(owed, now, chance)
+        else:
+            self._pending.end(owed)
+        self._wake.set()
+        word, self._word = self._word, anyio.Event()
+        word.set()
+
+    async def _clear_way(self, limit_s: float) -> bool:
+        """Wait for what goes before a sale; False when a reversal or script result stays owed."""
+        if not self.online:
+            return True  # the request itself will say that the line is down
+        with anyio.move_on_after(limit_s):
+            ahead = before_sale(await self._journal.owed(self._settings.window))
+            self._pending.kick(ahead)
+            self._wake.set()
+            while ahead and self.online:
+                await self._word.wait()
+                if self._pending.paused:
+                    return False
+                ahead = before_sale(await self._journal.owed(self._settings.window))
+            return not ahead
+        return False
 
     async def _ask(
         self, request: Message, counter: int, timeout_s: float
@@ -326,7 +359,7 @@ class Uplink:
         waiting = await link.exchange(protect_request(request, self._element, counter), timeout_s)
         if waiting.answer is not None:
             return waiting.answer
-        cause = link.cause or "no answer in time"
+        cause = fault(link.code).cause if link.code else "no answer in time"
         return Unknown(cause) if waiting.written else Unreachable(cause)
 
     async def _next_counter(self) -> int:
