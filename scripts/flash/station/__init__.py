@@ -1,0 +1,1 @@
+"""The flashing bench: write, provision, test, record. Standard library only, no environment."""
