@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import journal, printer_render, printer_throttle, terminal, uplink
+from bench import flash, journal, printer_render, printer_throttle, terminal, uplink
 from bench.claim import Claim
 
 # One module a slice; each has a table CLAIMS of name and measurement.
@@ -18,6 +18,7 @@ CLAIMS: dict[str, Callable[[], Claim]] = {
     **uplink.CLAIMS,
     **printer_render.CLAIMS,
     **printer_throttle.CLAIMS,
+    **flash.CLAIMS,
 }
 
 RESULTS = Path(__file__).parent / "results" / "latest.json"
