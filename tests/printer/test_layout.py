@@ -106,6 +106,7 @@ def test_an_amount_stands_whole_on_one_line(label: str, amount: str, dots: int) 
     ]
     assert amount in [span.text for span in spans]
     number = next(span for span in spans[::-1] if span.text == amount)
+    assert number.column >= 0
     assert number.end == dots // 12  # flush right
 
 

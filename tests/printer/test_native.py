@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from posfw.printer import sheet
+from posfw.printer.escpos import init, recover
 from posfw.printer.native import encoded
 from posfw.printer.raster import Raster
 from posfw.values.document import (
@@ -16,6 +19,7 @@ from posfw.values.document import (
     Document,
     DocumentKind,
     DocumentRef,
+    Logo,
     Qr,
     Text,
     Title,
@@ -72,9 +76,29 @@ def test_what_text_mode_fires_is_estimated_from_the_bitmap_or_by_rule(canvas: Ca
     assert 0.5 < ruled.dots / exact.dots < 2
 
 
+@pytest.mark.parametrize("size", [1037, 1293, 1200, 2331])
+def test_codes_whose_length_is_a_real_time_command_or_too_long_are_sent_as_dots(size: int) -> None:
+    profile = replace(TEXT_MODE, dots=576 if size == 1037 else 384)
+    bands = sheet.strips(document(Qr("A" * size)), profile, None)
+    longest = len(recover(profile)) - len(init(profile))
+    for strip in bands:
+        assert b"\x1d(k" not in strip.data
+        assert not re.search(rb"\x10[\x04\x05\x14]", strip.data)
+        assert len(strip.data) <= longest
+
+
+def test_a_logo_comes_in_bands_that_recovery_can_end() -> None:
+    logo = Logo(384, (b"\xaa" * 48,) * 100)
+    bands = sheet.strips(document(logo), TEXT_MODE, None)
+    assert [strip.rows for strip in bands[:-1]] == [24, 24, 24, 24, 4]
+    assert sum(strip.dots for strip in bands) == 100 * 192
+    longest = len(recover(TEXT_MODE)) - len(init(TEXT_MODE))
+    assert all(len(strip.data) <= longest for strip in bands)
+
+
 def test_a_code_whose_text_is_a_real_time_command_is_sent_as_dots() -> None:
     (plain, _) = sheet.strips(document(Qr("A" * 10)), TEXT_MODE, None)
     assert b"\x1d(k\x0d\x001P0" + b"A" * 10 in plain.data
-    (unsafe, _) = sheet.strips(document(Qr("A\x10\x04\x01")), TEXT_MODE, None)
-    assert b"\x10\x04" not in unsafe.data
-    assert b"\x1dv0\x00" in unsafe.data
+    unsafe = sheet.strips(document(Qr("A\x10\x04\x01")), TEXT_MODE, None)
+    assert all(b"\x10\x04" not in strip.data for strip in unsafe)
+    assert unsafe[0].data.startswith(b"\x1dv0\x00")

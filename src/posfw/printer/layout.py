@@ -51,6 +51,7 @@ __all__ = [
 LEADING_ROWS: Final = 6
 LINE_ROWS: Final = 30  # 24 rows of glyphs and the leading: 3.75 mm
 MAX_LOGO_ROWS: Final = 240  # 30 mm; black all over it is a third of a minute's dot budget at 50 C
+_MAX_FEED = 40  # lines, 15 cm: a mistake must not empty the roll
 _TITLE_LINES = 2  # in double size; a longer name is set in single size, bold
 _NAME_LINES = 4  # and cut after these with an ellipsis
 _ALIKE = {0x00A5: "\uffe5", 0x30FB: "\u00b7"}  # yen or yuan sign, katakana middle dot
@@ -310,7 +311,7 @@ def _rule(_block: Rule, width: int, _dots: int) -> list[Item]:
 
 
 def _feed(block: Feed, _width: int, _dots: int) -> list[Item]:
-    return [Blank(LINE_ROWS * block.lines)] if block.lines > 0 else []
+    return [Blank(LINE_ROWS * min(block.lines, _MAX_FEED))] if block.lines > 0 else []
 
 
 def _mark(block: Mark, width: int, _dots: int) -> list[Item]:

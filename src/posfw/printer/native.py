@@ -6,15 +6,21 @@ be estimated: from our own bitmap of the same layout, or by rule where there is 
 
 from __future__ import annotations
 
-from posfw.printer.escpos import CUT_FEED_ROWS, contained, cut, is_contained, raster
+from posfw.printer.escpos import (
+    BAND_ROWS,
+    CUT_FEED_ROWS,
+    cut,
+    is_contained,
+    raster,
+)
 from posfw.printer.glyphs import CELL, HEIGHT
-from posfw.printer.layout import LINE_ROWS, Item, Line, Picture, Tear
-from posfw.printer.raster import Raster
+from posfw.printer.layout import LINE_ROWS, Blank, Item, Line, Picture, Tear
+from posfw.printer.raster import Band, Raster, picture_bands
 from posfw.printer.strip import Strip
 from posfw.values.document import Barcode, Qr
 from posfw.values.hardware import PrinterProfile
 
-__all__ = ["encoded", "strips"]
+__all__ = ["band_strip", "encoded", "strips"]
 
 _MISSING = "〓"  # GB2312 A2FE..: the printer's own sign for a character it does not have
 # Boards page, section 3: a full line of text is a quarter black.
@@ -24,8 +30,28 @@ _TEXT_COVERAGE = 0.25
 def strips(
     items: tuple[Item, ...], profile: PrinterProfile, canvas: Raster | None
 ) -> tuple[Strip, ...]:
-    """Return a strip per item; every one leaves the printer in its plain state."""
-    return tuple(_strip(item, profile, canvas) for item in items)
+    """Return a strip per item; every one leaves the printer in its plain state.
+
+    Pictures that the printer cannot draw itself come as bands of dots.
+    """
+    found: list[Strip] = []
+    for item in items:
+        if isinstance(item, Picture):
+            drawn = _drawn(item, profile)
+            found += [drawn] if drawn else [band_strip(b, profile) for b in picture_bands(item)]
+        else:
+            found.append(_strip(item, profile, canvas))
+    return tuple(found)
+
+
+def band_strip(band: Band, profile: PrinterProfile) -> Strip:
+    """Return a band as one picture command.
+
+    White rows are a picture one byte wide: exact, whatever motion unit a printer counts in.
+    """
+    rows, width = (band.data, band.width_bytes) if band.data else (bytes(band.height), 1)
+    data = raster(profile, rows, width, band.height)
+    return Strip(data + cut(profile) if band.cut else data, band.height, band.dots)
 
 
 def encoded(text: str) -> bytes:
@@ -38,11 +64,9 @@ def encoded(text: str) -> bytes:
     return b"".join(part if len(part) <= 2 else missing for part in parts)
 
 
-def _strip(item: Item, profile: PrinterProfile, canvas: Raster | None) -> Strip:
+def _strip(item: Line | Blank | Tear, profile: PrinterProfile, canvas: Raster | None) -> Strip:
     if isinstance(item, Line):
         return _line(item, profile, canvas)
-    if isinstance(item, Picture):
-        return _picture(item, profile)
     if isinstance(item, Tear):
         lines = -(-CUT_FEED_ROWS // LINE_ROWS)
         return Strip(b"\n" * lines + cut(profile), lines * LINE_ROWS, 0)
@@ -70,19 +94,25 @@ def _line(line: Line, profile: PrinterProfile, canvas: Raster | None) -> Strip:
     return Strip(b"".join(parts), rows, dots)
 
 
-def _picture(picture: Picture, profile: PrinterProfile) -> Strip:
+def _drawn(picture: Picture, profile: PrinterProfile) -> Strip | None:
+    """Return the printer's own command for a code, or None: it must come as dots.
+
+    A command may not hold a real-time command in data or length, and must end within the NULs
+    that `escpos.recover` sends.
+    """
     rows = len(picture.rows)
-    dots = sum(int.from_bytes(row, "big").bit_count() for row in picture.rows)
     block = picture.block
-    if isinstance(block, Qr) and is_contained(block.data.encode("utf-8")):
+    if isinstance(block, Qr):
         body = _qr(block, picture.scale)
     elif isinstance(block, Barcode):
         # GS h rows, GS w module width, GS H 0: our own digits below, GS k 67: EAN-13
         head = b"\x1dh%c\x1dw%c\x1dH\x00" % (rows, picture.scale)
         body = head + b"\x1dkC\x0d" + block.gtin.encode("ascii")
     else:
-        data = contained(b"".join(picture.rows))
-        body = raster(profile, data, picture.width_bytes, rows)
+        return None
+    if not is_contained(body) or len(body) > BAND_ROWS * (profile.dots // 8):
+        return None
+    dots = sum(int.from_bytes(row, "big").bit_count() for row in picture.rows)
     return Strip(b"\x1ba\x01" + body + b"\x1ba\x00", rows, dots)
 
 

@@ -13,7 +13,7 @@ from posfw.printer.escpos import BAND_ROWS, CUT_FEED_ROWS, contained
 from posfw.printer.glyphs import CELL, HEIGHT, Glyphs
 from posfw.printer.layout import LEADING_ROWS, Blank, Item, Line, Picture, Tear
 
-__all__ = ["Band", "Page", "Raster"]
+__all__ = ["Band", "Page", "Raster", "picture_bands"]
 
 _FACE_GLYPHS = 512  # spread glyphs kept per style: about 1.3 kB each, so 0.7 MB at most
 
@@ -112,7 +112,7 @@ class Raster:
                 bands += self._line(item)
                 bands.append(Band(b"", 0, LEADING_ROWS))
             elif isinstance(item, Picture):
-                bands += _picture(item)
+                bands += picture_bands(item)
             elif isinstance(item, Blank):
                 bands += _blank(item.rows)
             elif isinstance(item, Tear):
@@ -158,7 +158,8 @@ def _bands(data: bytes, width: int) -> list[Band]:
     return bands
 
 
-def _picture(picture: Picture) -> list[Band]:
+def picture_bands(picture: Picture) -> list[Band]:
+    """Return a picture in bands, its margin included."""
     margin = bytes(picture.left_bytes)
     data = b"".join(margin + row for row in picture.rows)
     return _bands(data, picture.left_bytes + picture.width_bytes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from posfw.printer import native
-from posfw.printer.escpos import cut, raster
 from posfw.printer.layout import lay_out
 from posfw.printer.raster import Band, Page, Raster
 from posfw.printer.strip import Strip
@@ -51,17 +50,10 @@ def _joined(bands: tuple[Band, ...], profile: PrinterProfile) -> list[Strip]:
     found: list[Strip] = []
     inked = False
     for band in bands:
-        made = _strip(band, profile)
+        made = native.band_strip(band, profile)
         if inked and not band.data and not band.cut:
             above = found.pop()
             made = Strip(above.data + made.data, above.rows + made.rows, above.dots)
         found.append(made)
         inked = bool(band.data)
     return found
-
-
-def _strip(band: Band, profile: PrinterProfile) -> Strip:
-    # White rows are a picture one byte wide: exact, whatever motion unit a printer counts in.
-    rows, width = (band.data, band.width_bytes) if band.data else (bytes(band.height), 1)
-    data = raster(profile, rows, width, band.height)
-    return Strip(data + cut(profile) if band.cut else data, band.height, band.dots)
