@@ -394,7 +394,7 @@ async def test_what_a_half_made_journal_left_behind_is_no_obstacle(tmp_path: Pat
         await journal.begin(SALE)
         assert await journal.verify() is None
     names = await anyio.to_thread.run_sync(lambda: sorted(p.name for p in tmp_path.iterdir()))
-    assert names == ["journal.db", "journal.db.lock"]
+    assert names == ["journal.db", "journal.db.anchor", "journal.db.lock"]
 
 
 async def test_a_missing_journal_is_never_made_silently(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The journal's file as the system sees it, and the way into SQLite's worker thread.
+"""The journal's files as the system sees them, and the way into SQLite's worker thread.
 
 The worker is aiosqlite's. Its own way back (a future set by `call_soon_threadsafe`) costs a socket
 write, two socket reads and a handle a commit; here an eventfd wakes the loop (docs/journal.md).
@@ -12,7 +12,8 @@ import fcntl
 import os
 import sqlite3
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,9 +21,27 @@ from typing import Any, TypeVar
 import aiosqlite
 import anyio
 
-from posfw.values.errors import JournalBusyError, JournalCorruptError, JournalError
+from posfw.journal.sql import Kept
+from posfw.values.errors import (
+    JournalBusyError,
+    JournalCorruptError,
+    JournalError,
+    JournalUnsafeError,
+)
 
-__all__ = ["Worker", "free_mib", "hold", "make", "release"]
+__all__ = [
+    "Anchor",
+    "Session",
+    "Worker",
+    "cannot_use",
+    "forbidden",
+    "free_mib",
+    "hold",
+    "lock_of",
+    "make",
+    "release",
+    "usable",
+]
 
 T = TypeVar("T")
 
@@ -120,26 +139,83 @@ class Worker:
         self._port.close()
 
 
+class Session:
+    """One connection as the pure modules see it (journal.sql.Sql); lives in the worker thread."""
+
+    __slots__ = ("_cause", "_path", "connection", "fault", "kept", "write")
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self.connection = connection
+        self._path = path
+        self.write: Callable[[str, Sequence[Any]], sqlite3.Cursor] = connection.cursor().execute
+        self.fault: type[JournalError] | None = None
+        self._cause = ""
+        self.kept = Kept()
+
+    def __call__(self, statement: str, parameters: Sequence[object] = ()) -> list[Any]:
+        """Run one statement and return its rows."""
+        return self.write(statement, parameters).fetchall()
+
+    def transaction(
+        self,
+        function: Callable[..., T],
+        values: tuple[object, ...],
+        named: Mapping[str, object],
+    ) -> T:
+        """Run one SQL transaction: committed on return, rolled back whole on any exception.
+
+        After a fault of the storage every later call fails like the first: the kernel may have
+        dropped what a failed sync did not write, so only reading the file again tells.
+        """
+        if self.fault is not None:
+            raise self.fault(self._cause)
+        execute = self.write
+        try:
+            execute("BEGIN IMMEDIATE", ())
+            result = function(self, *values, **named)
+            execute("COMMIT", ())
+        except BaseException as error:
+            self.kept = Kept()
+            if isinstance(error, sqlite3.Error):
+                fault = cannot_use(self._path, error)
+                self.fault, self._cause = type(fault), fault.cause
+            if self.connection.in_transaction:
+                execute("ROLLBACK", ())
+            if isinstance(error, sqlite3.Error):
+                raise fault from error
+            raise
+        return result
+
+
 def hold(path: Path, create: bool) -> int:  # noqa: FBT001 - to_thread passes positions only
-    """Lock the file `<journal>.lock` for this process; return its handle for `release`.
+    """Check the file and lock it for this process; return the lock's handle for `release`.
 
     Raises:
         JournalBusyError: another process holds it; its number is named.
         JournalError: there is no usable file.
     """
-    _usable(path, create=create)
+    usable(path, create=create)
+    return lock_of(path)
+
+
+def lock_of(path: Path) -> int:
+    """Lock `<journal>.lock` for this process, whatever the journal itself is worth.
+
+    Raises:
+        JournalBusyError: another process holds it; its number is named.
+    """
     lock = path.with_name(path.name + ".lock")
     try:
         handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise _forbidden(lock, error) from error
+        raise forbidden(lock, error) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         holder = os.pread(handle, 16, 0).decode("ascii", "replace").strip() or "unknown"
         os.close(handle)
         if error.errno not in (errno.EAGAIN, errno.EACCES):
-            raise _forbidden(lock, error) from error
+            raise forbidden(lock, error) from error
         raise JournalBusyError(
             f"Process {holder} holds the journal {path}.", holder=holder
         ) from error
@@ -183,7 +259,55 @@ def free_mib(path: Path) -> int:
     return found.f_bavail * found.f_frsize // (1 << 20)
 
 
-def _usable(path: Path, *, create: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """How far a journal had come, kept beside it: an old copy of the file is behind its anchor.
+
+    Written after a commit and not synced: it may be older than the journal after a power cut,
+    never newer.
+
+    Attributes:
+        ksn: the last DUKPT counter given out.
+        stan: the last STAN given out.
+        entry: the last entry of the chain.
+    """
+
+    ksn: int = 0
+    stan: int = 0
+    entry: int = 0
+
+    @staticmethod
+    def path_of(journal: Path) -> Path:
+        """Return where a journal's anchor lies."""
+        return journal.with_name(journal.name + ".anchor")
+
+    def write(self, handle: int) -> None:
+        """Replace the content of an open anchor file."""
+        os.pwrite(handle, b"%11d %7d %19d\n" % (self.ksn, self.stan, self.entry), 0)
+
+    @staticmethod
+    def open(journal: Path) -> int:
+        """Open the anchor file for `write`, made where it is missing."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        return os.open(Anchor.path_of(journal), flags, 0o600)
+
+    @staticmethod
+    def read(journal: Path) -> Anchor:
+        """Return the anchor; where it is missing or not one, that of the very beginning."""
+        try:
+            ksn, stan, entry = Anchor.path_of(journal).read_bytes()[:40].split()
+            return Anchor(int(ksn), int(stan), int(entry))
+        except (OSError, ValueError):
+            return Anchor()
+
+
+def usable(path: Path, *, create: bool) -> None:
+    """Check that there is a file to open, or (`create`) that nothing is in the way.
+
+    Raises:
+        JournalCorruptError: zero bytes.
+        JournalError: a folder, missing, or not allowed.
+    """
     try:
         if path.is_dir():
             raise JournalError(f"The journal {path} is a folder.", code="JRN-002")
@@ -195,14 +319,29 @@ def _usable(path: Path, *, create: bool) -> None:
         with path.open("r+b"):
             pass
     except OSError as error:
-        raise _forbidden(path, error) from error
+        raise forbidden(path, error) from error
     if size == 0:
         raise JournalCorruptError(f"The journal {path} is empty: zero bytes.")
 
 
-def _forbidden(path: Path, error: OSError) -> JournalError:
+def forbidden(path: Path, error: OSError) -> JournalError:
+    """Return the error for a file or folder that the system does not let us use."""
     return JournalError(
         f"The journal {path} may not be read or written: {error.strerror}.",
         code="JRN-004",
         next_step="Give the terminal's user the right to read and write the file and its folder.",
     )
+
+
+def cannot_use(path: Path, error: sqlite3.Error) -> JournalError:
+    """Say why a file cannot be opened, read or written, by SQLite's own name of the cause."""
+    name: str = getattr(error, "sqlite_errorname", "")
+    if name.startswith(("SQLITE_IOERR", "SQLITE_FULL")):
+        return JournalUnsafeError(f"The journal {path} could not be read or written: {name}.")
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return JournalBusyError(f"Another program has the database {path} open.")
+    if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH")):
+        return JournalError(
+            f"The journal {path} may not be read or written: {name}.", code="JRN-004"
+        )
+    return JournalCorruptError(f"The journal {path} cannot be read: {error}.")

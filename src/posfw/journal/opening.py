@@ -10,7 +10,15 @@ from typing import Any, Final, Protocol
 from posfw.journal import chain
 from posfw.values.errors import JournalCorruptError, JournalError
 
-__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "SETTINGS", "Raw", "open_file", "statements"]
+__all__ = [
+    "APPLICATION_ID",
+    "SCHEMA_VERSION",
+    "SETTINGS",
+    "Raw",
+    "check_file",
+    "open_file",
+    "statements",
+]
 
 SCHEMA_VERSION: Final = 1
 APPLICATION_ID: Final = 0x706F7366  # "posf": a foreign database is told apart before it is touched
@@ -60,11 +68,30 @@ def open_file(connection: Raw, path: str, chain_key: bytes, now: datetime, *, fr
         JournalCorruptError: damaged, of another program or of a newer schema; not touched.
         JournalError: SQLite refuses a setting.
     """
-    version = _value(connection, "PRAGMA user_version")
+    version = 0 if fresh else check_file(connection, path)
+    for name, wanted, expected in SETTINGS:
+        connection.execute(f"PRAGMA {name}={wanted}").fetchall()
+        found = _value(connection, f"PRAGMA {name}")
+        if found != expected:
+            raise JournalError(f"SQLite has {name} {found!r} where {wanted} was asked for.")
+    found = _value(connection, "PRAGMA quick_check")
+    if found != "ok":
+        raise JournalCorruptError(f"The journal {path} is damaged: {found}.")
+    if version < SCHEMA_VERSION:
+        _migrate(connection, version, chain_key, now)
+
+
+def check_file(connection: Raw, path: str) -> int:
+    """Say whose file it is without touching it; return its schema version.
+
+    Raises:
+        JournalCorruptError: of another program or of a newer schema.
+    """
+    version: int = _value(connection, "PRAGMA user_version")
     application = _value(connection, "PRAGMA application_id")
-    # A file that was there must say that it is ours, tables or not: zero pages, or another
-    # program's database before its first table, is no journal.
-    if not fresh and application != APPLICATION_ID:
+    # The file must say that it is ours, tables or not: another program's database before its
+    # first table is no journal either.
+    if application != APPLICATION_ID:
         raise JournalCorruptError(
             f"The file {path} is a database of another program.",
             code="JRN-009",
@@ -76,16 +103,7 @@ def open_file(connection: Raw, path: str, chain_key: bytes, now: datetime, *, fr
             code="JRN-010",
             next_step="Install the newer program again.",
         )
-    for name, wanted, expected in SETTINGS:
-        connection.execute(f"PRAGMA {name}={wanted}").fetchall()
-        found = _value(connection, f"PRAGMA {name}")
-        if found != expected:
-            raise JournalError(f"SQLite has {name} {found!r} where {wanted} was asked for.")
-    found = _value(connection, "PRAGMA quick_check")
-    if found != "ok":
-        raise JournalCorruptError(f"The journal {path} is damaged: {found}.")
-    if version < SCHEMA_VERSION:
-        _migrate(connection, version, chain_key, now)
+    return version
 
 
 def _value(connection: Raw, pragma: str) -> Any:

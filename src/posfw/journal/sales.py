@@ -7,7 +7,7 @@ from datetime import datetime
 from posfw.crypto.dukpt import next_counter
 from posfw.journal import jobs
 from posfw.journal.rows import TXN_COLUMNS, conclusion_bytes, intent_bytes, transaction_of
-from posfw.journal.sql import Sql, append_row, one
+from posfw.journal.sql import Sql, append_entry, append_row, one
 from posfw.values.errors import MisuseError, RefusedError
 from posfw.values.identity import Key, following
 from posfw.values.transaction import (
@@ -22,7 +22,16 @@ from posfw.values.transaction import (
     Transaction,
 )
 
-__all__ = ["begin", "conclude", "in_doubt", "open_batch", "reserve", "standing", "transaction"]
+__all__ = [
+    "begin",
+    "catch_up",
+    "conclude",
+    "in_doubt",
+    "open_batch",
+    "reserve",
+    "standing",
+    "transaction",
+]
 
 # Without these rows nothing would ever end the doubt, or tell the acquirer of the sale.
 _NEEDS = {Ending.UNKNOWN: OwedKind.REVERSAL, Ending.APPROVED_OFFLINE: OwedKind.ADVICE}
@@ -64,6 +73,17 @@ def _next_stan(sql: Sql) -> int:
     if kept.stan is None:
         (kept.stan,) = one(sql("SELECT value FROM counter WHERE name = 'stan'"))
     return kept.stan
+
+
+def catch_up(sql: Sql, stan: int, ksn: int, at: datetime) -> bool:
+    """Go on after the last STAN and DUKPT counter that the acquirer has seen, if it is ahead."""
+    if ksn <= _last_ksn(sql):
+        return False
+    kept = sql.kept
+    kept.stan, kept.ksn = following(stan), ksn
+    sql("REPLACE INTO counter VALUES ('stan', ?), ('ksn', ?)", (kept.stan, ksn))
+    append_entry(sql, "system", "caught_up", at, {"stan": stan, "ksn": ksn})
+    return True
 
 
 def begin(sql: Sql, terminal: str, intent: Intent) -> Begun:

@@ -8,6 +8,7 @@ worker thread, which takes one function at a time, and a cancelled caller waits 
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -19,27 +20,21 @@ import aiosqlite
 import anyio
 import anyio.to_thread
 
-from posfw.journal import batches, chain, jobs, owed, records, sales
-from posfw.journal.driver import Worker, hold, make, release
+from posfw.journal import batches, jobs, owed, reading, records, sales
+from posfw.journal.driver import Anchor, Session, Worker, cannot_use, free_mib, hold, make, release
 from posfw.journal.opening import SETTINGS, open_file
-from posfw.journal.sql import Kept, Sql
 from posfw.ports import Clock
 from posfw.values.document import Copy, DocumentRef, Job, JobState
-from posfw.values.errors import (
-    JournalBusyError,
-    JournalCorruptError,
-    JournalError,
-    JournalUnsafeError,
-)
+from posfw.values.errors import JournalBehindError, RefusedError
 from posfw.values.events import Record, Topic
-from posfw.values.identity import Key
+from posfw.values.identity import Key, preceding
 from posfw.values.transaction import Begun, Conclusion, Intent, Owed, Standing, Transaction
 
 __all__ = ["SETTINGS", "Journal"]
 
 T = TypeVar("T")
 
-VERIFY_PAGE = 2_000
+SPACE_EVERY = 8  # sales between two looks at the free space: 0.5 MiB of journal at most
 
 
 class _Changes:
@@ -63,21 +58,38 @@ class Journal:
     happened wholly or not at all.
     """
 
-    def __init__(self, worker: Worker, path: Path, terminal: str, chain_key: bytes) -> None:
-        self._worker = worker
+    def __init__(
+        self, connection: aiosqlite.Connection, path: Path, terminal: str, chain_key: bytes
+    ) -> None:
+        self._connection = connection
+        self._worker = Worker(connection)
         self._path = path
         self._terminal = terminal
         self._chain_key = chain_key
-        self._session: _Session  # made by `_prepare`, in the worker
+        self._session: Session  # made by `_prepare`, in the worker
+        self._anchor_file = -1
+        self._behind = ""
+        self._known = Anchor()
+        self._reserve_mib = 0
+        self._sales = 0
         self._owed_changes = _Changes()
         self._job_changes = _Changes()
 
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, path: Path, *, terminal: str, chain_key: bytes, clock: Clock, create: bool = False
+        cls,
+        path: Path,
+        *,
+        terminal: str,
+        chain_key: bytes,
+        clock: Clock,
+        create: bool = False,
+        reserve_mib: int = 0,
     ) -> AsyncIterator[Journal]:
         """Open the journal for the length of the context; only `create` makes a new file.
+
+        `reserve_mib` of the disk stay free for reversals and settlement: below, no sale begins.
 
         Raises:
             JournalBusyError: another process holds it.
@@ -92,28 +104,100 @@ class Journal:
             if create:
                 await anyio.to_thread.run_sync(_make, path, chain_key, clock.now())
             async with _connected(path) as connection:
-                worker = Worker(connection)
+                journal = cls(connection, path, terminal, chain_key)
+                journal._reserve_mib = reserve_mib
                 try:
-                    journal = cls(worker, path, terminal, chain_key)
-                    await journal._prepare(connection, clock.now())
+                    await journal._prepare(clock.now())
                     yield journal
                 finally:
-                    worker.close()
+                    await journal._close()
         finally:
             release(holder)
 
-    async def _prepare(self, connection: aiosqlite.Connection, now: datetime) -> None:
-        raw = connection._conn  # noqa: SLF001 - see driver.Worker
+    async def _prepare(self, now: datetime) -> None:
+        raw = self._connection._conn  # noqa: SLF001 - see driver.Worker
 
-        def opened() -> _Session:
+        def opened() -> Session:
             open_file(raw, str(self._path), self._chain_key, now, fresh=False)
-            return _Session(raw, self._path)
+            session = Session(raw, self._path)
+            at = session.transaction(reading.position, (), {})
+            known = self._known = Anchor.read(self._path)
+            if known.ksn > at["ksn"] or known.entry > at["entry"]:
+                self._behind = (
+                    f"The journal {self._path} is an old copy: it ends with entry {at['entry']},"
+                    f" {known.entry} had been written."
+                )
+            self._anchor_file = Anchor.open(self._path)
+            return session
 
-        try:
-            self._session = await self._worker.run(opened)
-        except sqlite3.Error as error:
-            raise _unusable(self._path, error) from error
+        await self._renew(opened)
         await self._transact(jobs.after_restart, now)
+
+    async def _renew(self, make_session: Callable[[], Session]) -> None:
+        try:
+            self._session = await self._worker.run(make_session)
+        except sqlite3.Error as error:
+            raise cannot_use(self._path, error) from error
+
+    async def _close(self) -> None:
+        """Leave the anchor where the journal ends; nothing else is under way."""
+        with anyio.CancelScope(shield=True):
+            if self._anchor_file >= 0:
+                await self._worker.run(self._last_anchor)
+        self._worker.close()
+
+    def _last_anchor(self) -> None:
+        if not self._behind and self._session.fault is None:
+            self._write_anchor()
+        os.close(self._anchor_file)
+
+    def _write_anchor(self) -> None:
+        at = self._session.transaction(reading.position, (), {})
+        Anchor(at["ksn"], preceding(at["stan"]), at["entry"]).write(self._anchor_file)
+
+    async def reopen(self, now: datetime) -> None:
+        """Come back after a fault of the storage: by reading again, never by repeating a commit.
+
+        What the log still holds is copied into the file and synced; only if that succeeds is
+        what was read durable. Transactions in doubt are the caller's to recover.
+
+        Raises:
+            JournalError: the storage still fails, or the file is damaged.
+        """
+
+        def again() -> Session:
+            self._session.connection.close()
+            raw = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            self._connection._connection = raw  # noqa: SLF001 - see driver.Worker
+            open_file(raw, str(self._path), self._chain_key, now, fresh=False)
+            if raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                raise sqlite3.OperationalError("the log could not be copied into the file")
+            return Session(raw, self._path)
+
+        await self._renew(again)
+
+    @property
+    def behind(self) -> str:
+        """Why this journal is known to be an old copy; "" if it is not."""
+        return self._behind
+
+    async def catch_up(self, *, stan: int, ksn: int, at: datetime) -> bool:
+        """Take over the last STAN and DUKPT counter that the acquirer has seen; durable.
+
+        An old copy also passes the numbers of its anchor: what was sold offline with them is
+        lost to the terminal, and the acquirer may never have seen it. Returns whether numbers
+        were passed over.
+        """
+        if self._behind and self._known.ksn > ksn:
+            stan, ksn = self._known.stan, self._known.ksn
+        ahead = await self._transact(sales.catch_up, stan, ksn, at)
+        self._behind = ""
+        await self._worker.run(self._write_anchor)
+        return ahead
+
+    async def position(self) -> Mapping[str, int]:
+        """Return how far the journal has come: `entry`, `ksn`, `stan` (the next)."""
+        return await self._transact(reading.position)
 
     async def _transact(self, function: Callable[..., T], *values: object, **named: object) -> T:
         """Run one SQL transaction to its end, whatever happens to the caller."""
@@ -121,7 +205,31 @@ class Journal:
 
     async def begin(self, intent: Intent) -> Begun:
         """Commit 1 (ports.SaleJournal)."""
-        return await self._transact(sales.begin, self._terminal, intent)
+        return await self._worker.run(self._begin, intent)
+
+    def _begin(self, intent: Intent) -> Begun:
+        if self._behind:
+            raise JournalBehindError(self._behind)
+        if self._reserve_mib and self._sales % SPACE_EVERY == 0:
+            self._look_at_space()
+        begun = self._session.transaction(sales.begin, (self._terminal, intent), {})
+        self._sales += 1
+        entry = self._session.kept.chain
+        Anchor(begun.ksn_counter, begun.key.stan, entry[2] if entry else 0).write(
+            self._anchor_file
+        )
+        return begun
+
+    def _look_at_space(self) -> None:
+        free = free_mib(self._path)
+        if free < self._reserve_mib:
+            raise RefusedError(
+                f"Only {free} MiB are free beside {self._path};"
+                f" {self._reserve_mib} MiB are kept for reversals and settlement.",
+                code="JRN-011",
+                effect="No new sale is taken; reversals and settlement go on.",
+                next_step="Settle the batch, then free disk space.",
+            )
 
     async def conclude(self, conclusion: Conclusion) -> None:
         """Commit 2 (ports.SaleJournal)."""
@@ -228,74 +336,28 @@ class Journal:
 
     async def head(self) -> str:
         """Return the chain head's short code, for slips and screens."""
-        return await self._transact(_head)
+        return await self._transact(reading.head)
+
+    async def tail(self, limit: int, after: int = 0) -> list[dict[str, Any]]:
+        """Return the newest entries, oldest first, as plain facts."""
+        return await self._transact(reading.tail, self._terminal, limit, after)
+
+    async def life(self, key: Key) -> dict[str, Any]:
+        """Return one transaction's whole life with times."""
+        return await self._transact(reading.life, key)
+
+    async def batch_numbers(self) -> Sequence[int]:
+        """Return every batch in the file, oldest first."""
+        return await self._transact(reading.batch_numbers)
+
+    @property
+    def raw(self) -> sqlite3.Connection:
+        """The connection, for a backup's page copies alone (task.backup)."""
+        return self._session.connection
 
     async def verify(self) -> int | None:
         """Return the number of the first missing or changed entry, or None."""
-        return await self._transact(_verify, self._chain_key)
-
-
-def _head(sql: Sql) -> str:
-    return chain.short_code(bytes(sql("SELECT head FROM chain")[0][0]))
-
-
-def _verify(sql: Sql, start_key: bytes) -> int | None:
-    count = sql("SELECT coalesce(max(number), 0) FROM entry")[0][0]
-    every = (
-        link
-        for after in range(0, count, VERIFY_PAGE)
-        for link in records.links(sql, after, VERIFY_PAGE)
-    )
-    return chain.first_bad(
-        chain.next_key(start_key), every, bytes(sql("SELECT head FROM chain")[0][0])
-    )
-
-
-class _Session:
-    """One connection as the pure modules see it (journal.sql.Sql); lives in the worker thread."""
-
-    __slots__ = ("_cause", "_connection", "_fault", "_path", "kept", "write")
-
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
-        self._connection = connection
-        self._path = path
-        self.write: Callable[[str, Sequence[Any]], sqlite3.Cursor] = connection.cursor().execute
-        self._fault: type[JournalError] | None = None
-        self._cause = ""
-        self.kept = Kept()
-
-    def __call__(self, statement: str, parameters: Sequence[object] = ()) -> list[Any]:
-        return self.write(statement, parameters).fetchall()
-
-    def transaction(
-        self,
-        function: Callable[..., T],
-        values: tuple[object, ...],
-        named: Mapping[str, object],
-    ) -> T:
-        """Run one SQL transaction: committed on return, rolled back whole on any exception.
-
-        After a fault of the storage every later call fails like the first: the kernel may have
-        dropped what a failed sync did not write, so only reading the file again tells.
-        """
-        if self._fault is not None:
-            raise self._fault(self._cause)
-        execute = self.write
-        try:
-            execute("BEGIN IMMEDIATE", ())
-            result = function(self, *values, **named)
-            execute("COMMIT", ())
-        except BaseException as error:
-            self.kept = Kept()
-            if isinstance(error, sqlite3.Error):
-                fault = _unusable(self._path, error)
-                self._fault, self._cause = type(fault), fault.cause
-            if self._connection.in_transaction:
-                execute("ROLLBACK", ())
-            if isinstance(error, sqlite3.Error):
-                raise fault from error
-            raise
-        return result
+        return await self._transact(reading.verify, self._chain_key)
 
 
 def _make(path: Path, chain_key: bytes, now: datetime) -> None:
@@ -305,35 +367,17 @@ def _make(path: Path, chain_key: bytes, now: datetime) -> None:
     try:
         make(path, fill)
     except sqlite3.Error as error:
-        raise _unusable(path, error) from error
-
-
-def _name(error: sqlite3.Error) -> str:
-    name: str = getattr(error, "sqlite_errorname", "")
-    return name
-
-
-def _unusable(path: Path, error: sqlite3.Error) -> JournalError:
-    """Say why a file cannot be opened or read, by SQLite's own name of the cause."""
-    name = _name(error)
-    if name.startswith(("SQLITE_IOERR", "SQLITE_FULL")):
-        return JournalUnsafeError(f"The journal {path} could not be read or written: {name}.")
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return JournalBusyError(f"Another program has the database {path} open.")
-    if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH")):
-        return JournalError(
-            f"The journal {path} may not be read or written: {name}.", code="JRN-004"
-        )
-    return JournalCorruptError(f"The journal {path} cannot be read: {error}.")
+        raise cannot_use(path, error) from error
 
 
 @asynccontextmanager
 async def _connected(path: Path) -> AsyncIterator[aiosqlite.Connection]:
-    connection = aiosqlite.connect(path, isolation_level=None)
+    # A backup's steps run in another thread, between the worker's statements (task.copy_pages).
+    connection = aiosqlite.connect(path, isolation_level=None, check_same_thread=False)
     try:
         await connection
     except sqlite3.Error as error:
-        raise _unusable(path, error) from error
+        raise cannot_use(path, error) from error
     try:
         yield connection
     finally:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from posfw.values.errors import MisuseError
 
-__all__ = ["LAST_NUMBER", "Key", "MerchantId", "TerminalId", "following"]
+__all__ = ["LAST_NUMBER", "Key", "MerchantId", "TerminalId", "following", "preceding"]
 
 # ISO 8583 DE11 and the UnionPay batch number are n6; 000000 is not used.
 LAST_NUMBER = 999_999
@@ -15,6 +15,11 @@ LAST_NUMBER = 999_999
 def following(number: int) -> int:
     """Return the number after a STAN or batch number: 999999 is followed by 1."""
     return 1 if number >= LAST_NUMBER else number + 1
+
+
+def preceding(number: int) -> int:
+    """Return the number before a STAN or batch number: 1 is preceded by 999999."""
+    return LAST_NUMBER if number <= 1 else number - 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,177 @@
+"""Reading the journal for people: the newest entries, one transaction's whole life, the chain.
+
+The same functions serve the running terminal and a file that nobody runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from posfw.codec import cbor
+from posfw.journal import chain, records
+from posfw.journal.owed import read as read_owed
+from posfw.journal.rows import TXN_COLUMNS, answer_of, begun_of, transaction_of
+from posfw.journal.sql import Row, Sql, one
+from posfw.values.errors import RefusedError
+from posfw.values.identity import Key
+from posfw.values.transaction import Transaction
+
+__all__ = ["batch_numbers", "exported", "head", "life", "position", "tail", "verify"]
+
+_ENTRY: Final = "number, topic, name, at, operator, batch, stan, body"
+VERIFY_PAGE: Final = 2_000
+MAX_TAIL: Final = 1_000
+
+
+def head(sql: Sql) -> str:
+    """Return the chain head's short code."""
+    (code,) = one(sql("SELECT head FROM chain"))
+    return chain.short_code(bytes(code))
+
+
+def position(sql: Sql) -> dict[str, int]:
+    """Return how far the journal has come: last entry, last DUKPT counter, next STAN."""
+    (entry,) = one(sql("SELECT coalesce(max(number), 0) FROM entry"))
+    counters: dict[str, int] = {n: v for n, v in sql("SELECT name, value FROM counter")}  # noqa: C416 - rows are sequences
+    return {"entry": entry, "ksn": counters["ksn"], "stan": counters["stan"]}
+
+
+def verify(sql: Sql, start_key: bytes) -> int | None:
+    """Return the number of the first missing or changed entry, or None."""
+    (count,) = one(sql("SELECT coalesce(max(number), 0) FROM entry"))
+    (code,) = one(sql("SELECT head FROM chain"))
+    every = (
+        link
+        for after in range(0, count, VERIFY_PAGE)
+        for link in records.links(sql, after, VERIFY_PAGE)
+    )
+    return chain.first_bad(chain.next_key(start_key), every, bytes(code))
+
+
+def tail(sql: Sql, terminal: str, limit: int, after: int = 0) -> list[dict[str, Any]]:
+    """Return the newest entries, oldest first; with `after`, only those with greater numbers."""
+    rows = sql(
+        f"SELECT {_ENTRY} FROM entry WHERE number > ? ORDER BY number DESC LIMIT ?",  # noqa: S608 - constant columns
+        (after, min(limit, MAX_TAIL)),
+    )
+    return [_entry(terminal, row) for row in reversed(rows)]
+
+
+def life(sql: Sql, key: Key) -> dict[str, Any]:
+    """Return one transaction as it stands and everything that ever happened to it, with times.
+
+    Raises:
+        RefusedError: there is no such transaction.
+    """
+    rows = sql(
+        f"SELECT {TXN_COLUMNS} FROM txn WHERE batch = ? AND stan = ?",  # noqa: S608 - constant columns
+        (key.batch, key.stan),
+    )
+    if not rows:
+        raise RefusedError(
+            f"There is no transaction {key}.", code="SAL-301", next_step="Check the number."
+        )
+    entries = sql(
+        f"SELECT {_ENTRY} FROM entry WHERE batch = ? AND stan = ? AND stan > 0 ORDER BY number",  # noqa: S608 - constant columns
+        (key.batch, key.stan),
+    )
+    prints = sql(
+        "SELECT number, copy, duplicate, state, reason FROM job"
+        " WHERE kind = 'receipt' AND subject = ? ORDER BY number",
+        (str(key),),
+    )
+    columns = ("job", "copy", "duplicate", "state", "reason")
+    return {
+        **exported(transaction_of(key.terminal, rows[0])),
+        "life": [_entry(key.terminal, row) for row in entries],
+        "prints": [dict(zip(columns, row, strict=True)) for row in prints],
+        "owed": [o.kind.value for o in read_owed(sql, key.terminal, -1, 0) if o.key == key],
+    }
+
+
+def batch_numbers(sql: Sql) -> list[int]:
+    """Return every batch that the file holds, oldest first, the open one last."""
+    return [number for (number,) in sql("SELECT number FROM batch ORDER BY sequence")]
+
+
+def exported(transaction: Transaction) -> dict[str, Any]:
+    """Return a transaction as plain facts: integer minor units beside the currency's code."""
+    begun, answer = transaction.begun, transaction.answer
+    intent = begun.intent
+    return {
+        "key": str(begun.key),
+        "terminal": begun.key.terminal,
+        "batch": begun.key.batch,
+        "stan": begun.key.stan,
+        "at": intent.at.isoformat(),
+        "kind": intent.kind.value,
+        "amount_minor": intent.amount.minor,
+        "currency": intent.amount.currency.code,
+        "state": transaction.state.value,
+        "card": intent.card_masked,
+        "entry_mode": intent.entry_mode.name.lower(),
+        "reference": answer.reference if answer else "",
+        "auth_code": answer.auth_code if answer else "",
+        "response_code": answer.response_code if answer else "",
+        "operator": intent.operator,
+        "offline": transaction.offline,
+        "voided": transaction.voided,
+        "refunded_minor": transaction.refunded.minor,
+        "original": str(intent.original) if intent.original else "",
+        "tip_minor": intent.tip.minor if intent.tip else 0,
+        "note": intent.note,
+        "test": intent.test,
+        "concluded_at": _iso(transaction.concluded_at),
+        "reason": transaction.reason,
+    }
+
+
+def _iso(at: datetime | None) -> str:
+    return at.isoformat() if at else ""
+
+
+def _entry(terminal: str, row: Row) -> dict[str, Any]:
+    number, topic, name, at, operator, batch, stan, body = row
+    key = str(Key(terminal, batch, stan)) if stan else ""
+    facts = dict(_facts(topic, name, Key(terminal, batch, stan) if stan else None, bytes(body)))
+    return {
+        "number": number,
+        "at": at,
+        "topic": topic,
+        "name": name,
+        "operator": operator,
+        "key": key,
+        **facts,
+    }
+
+
+def _facts(topic: str, name: str, key: Key | None, body: bytes) -> Iterator[tuple[str, Any]]:
+    """Yield what an entry says, as plain values."""
+    if topic == "money" and name == "begun" and key is not None:
+        begun = begun_of(key, body)
+        yield "kind", begun.intent.kind.value
+        yield "amount", str(begun.intent.amount)
+        yield "card", begun.intent.card_masked
+        yield "counter", begun.ksn_counter
+    elif topic == "money" and name == "concluded":
+        ending, owed, reason, _ = cbor.decode(body)
+        answer = answer_of(body)
+        yield "ending", ending
+        yield "owed", owed
+        yield "reason", reason
+        yield "response_code", answer.response_code if answer else ""
+    else:
+        yield "body", _plain(cbor.decode(body))
+
+
+def _plain(value: Any) -> Any:
+    """Return a value that JSON can hold: bytes as hexadecimal digits."""
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Mapping):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return value
