@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import flash, journal, printer_render, printer_throttle, terminal, uplink
+from bench import drain, flash, journal, printer_render, printer_throttle, terminal, uplink, wire
 from bench.claim import Claim
 
 # One module a slice; each has a table CLAIMS of name and measurement.
@@ -16,6 +16,8 @@ CLAIMS: dict[str, Callable[[], Claim]] = {
     **terminal.CLAIMS,
     **journal.CLAIMS,
     **uplink.CLAIMS,
+    **drain.CLAIMS,
+    **wire.CLAIMS,
     **printer_render.CLAIMS,
     **printer_throttle.CLAIMS,
     **flash.CLAIMS,
