@@ -60,6 +60,7 @@ def sent(document: Document, profile: PrinterProfile, canvas: Raster | None) -> 
 
 
 # --- dots ------------------------------------------------------------------------------------
+@pytest.mark.slow
 @pytest.mark.may_block
 @pytest.mark.parametrize("dots", [384, 576])
 def test_a_foreign_printer_prints_the_preview_dot_for_dot(
@@ -74,6 +75,7 @@ def test_a_foreign_printer_prints_the_preview_dot_for_dot(
     assert {event["command"] for event in seen.unknown} == {"GS ("}
 
 
+@pytest.mark.slow
 @pytest.mark.may_block
 def test_the_judge_notices_a_single_dot(emupos: Judge, canvas: Canvas, sample: Document) -> None:
     data = bytearray(init(PROFILE) + sent(sample, PROFILE, canvas(384)))
@@ -89,6 +91,7 @@ def test_python_escpos_sends_the_same_dots(canvas: Canvas, sample: Document) -> 
     assert b"\x1dv0\x00" + size + page.rows() in oracle.output
 
 
+@pytest.mark.slow
 @pytest.mark.may_block
 @pytest.mark.parametrize("cut_at", [0.0, 0.3, 0.9])
 def test_a_strip_cut_in_the_middle_is_repeated_whole_after_recovery(
@@ -138,6 +141,7 @@ def test_star_mechanisms_get_their_own_pictures(canvas: Canvas) -> None:
 
 
 # --- the printer's own characters --------------------------------------------------------------
+@pytest.mark.slow
 @pytest.mark.may_block
 def test_text_mode_says_the_same_and_its_codes_can_be_read(
     emupos: Judge, canvas: Canvas, sample: Document, tmp_path: Path
@@ -201,9 +205,13 @@ def test_no_strip_of_any_document_holds_a_real_time_command(
     data = b"".join(strip.data for strip in strips)
     assert not REALTIME.search(data)
     assert all(strip.rows > 0 and strip.dots >= 0 and strip.data for strip in strips)
+    # Recovery ends any command; after a band come white rows and perhaps a cut.
+    longest = len(recover(profile)) - len(init(profile)) + 20
+    assert all(len(strip.data) <= longest for strip in strips)
 
 
 # --- status, answered by a foreign printer ------------------------------------------------------
+@pytest.mark.slow
 @pytest.mark.may_block
 @pytest.mark.parametrize(
     ("fault", "condition"),

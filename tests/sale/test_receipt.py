@@ -89,12 +89,12 @@ def test_a_sale_has_every_field_of_a_sales_slip() -> None:
         "Rule",
         "卡号/CARD NO.: 621234******1232 S",
         "有效期/EXP. DATE: 2030/12",
-        "交易类型/TRANS. TYPE: 消费/SALE",
+        "交易类型/TYPE: 消费/SALE",
         "批次号/BATCH NO.: 000007",
         "凭证号/VOUCHER NO.: 000042",
         "授权码/AUTH. NO.: A12345",
         "参考号/REF. NO.: 000012345678",
-        "日期时间/DATE/TIME: 2026/03/02 09:30:05",
+        "日期/DATE: 2026/03/02 09:30:05",
         "金额/AMOUNT: RMB 1,234.50",
         "持卡人签名/CARDHOLDER SIGNATURE:",
         "Feed",
@@ -170,7 +170,7 @@ def test_a_slip_of_anything_not_approved_cannot_be_taken_for_a_receipt(state: St
 def test_what_gives_money_back_names_the_original_and_has_a_minus(kind: Kind, title: str) -> None:
     back = with_intent(kind=kind, amount=Money(5_000), original=SALE.key)
     said = of(back, original=SALE)
-    assert f"交易类型/TRANS. TYPE: {title}" in said
+    assert f"交易类型/TYPE: {title}" in said
     assert "金额/AMOUNT: RMB -50.00" in said
     assert "原批次号/ORIG. BATCH: 000007" in said
     assert "原凭证号/ORIG. VOUCHER: 000042" in said
