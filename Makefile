@@ -2,8 +2,9 @@
 PY := .venv/bin/python
 SEED ?= 1
 SEEDS ?= 1 2 3
+CUTS ?= 100000
 
-.PHONY: emupos cbor5 oracle day-check help run test check format lint types imports docs bench pins env env-dev clean
+.PHONY: cuts emupos cbor5 oracle day-check help run test check format lint types imports docs bench pins env env-dev clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -57,6 +58,9 @@ emupos:  ## the foreign printer that judges slips, in an environment of its own 
 
 day-check: env-dev  ## the business day must balance for several seeds
 	@mkdir -p out; for seed in $(SEEDS); do .venv/bin/posfw day --seed $$seed --out out/day-$$seed --json >out/day-$$seed.json || exit 1; echo "seed $$seed balanced"; done
+
+cuts: env-dev  ## cut the power of the journal CUTS times (SEED), and of wrong ones that must fail
+	@$(PY) -m tests.power.campaign --cuts $(CUTS) --seed $(SEED)
 
 bench: env-dev  ## every performance claim as a ratio measured in this run
 	@$(PY) -m bench
