@@ -104,7 +104,11 @@ class OwedJournal(Protocol):
     """What the uplink needs of the journal."""
 
     async def owed(self, limit: int, after: int = 0) -> Sequence[Owed]:
-        """Return owed messages: script results, reversals, advices, uploads; in sending order."""
+        """Return owed messages: script results, reversals, advices, uploads; in sending order.
+
+        At most `limit` of each kind, of a kind those with greater numbers than `after`: many
+        messages of one kind never hide another kind's.
+        """
         ...
 
     async def acknowledge(self, owed: Owed, code: str, at: datetime) -> None:
@@ -242,19 +246,56 @@ class PinPad(Protocol):
         ...
 
 
+class Wire(Protocol):
+    """An open byte stream to a device; the serial module and the network give one.
+
+    Its calls raise what the stream raises; only drivers use it.
+    """
+
+    async def receive(self, max_bytes: int = 65536) -> bytes:
+        """Return what has arrived, at least one byte."""
+        ...
+
+    async def send(self, item: bytes) -> None:
+        """Return when the stream has taken all bytes."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close at once, dropping what is unsent."""
+        ...
+
+
 class Printer(Protocol):
-    """A printing mechanism at the end of a wire."""
+    """A printing mechanism at the end of a wire that may come and go."""
+
+    @property
+    def session(self) -> int:
+        """Number of the open wire, rising; 0 while there is none."""
+        ...
+
+    @property
+    def answered(self) -> int:
+        """Commands answered in their turn since the wire was opened (printer.fence)."""
+        ...
 
     async def write(self, data: bytes) -> None:
         """Hand over whole commands; returns when the wire has taken them.
 
         Raises:
-            DeviceError: gone, or it did not take the bytes in time.
+            DeviceError: gone, or it did not take the bytes in time; the wire is closed then.
         """
         ...
 
     async def status(self) -> bytes:
-        """Ask for status and return the raw answer, empty when none came in time."""
+        """Ask for status and return the raw answer, empty when none came in time.
+
+        Raises:
+            DeviceError: gone.
+        """
+        ...
+
+    async def news(self) -> None:
+        """Return when `session` or `answered` has changed since the last call returned."""
         ...
 
 
