@@ -11,16 +11,25 @@ from posfw.values.transaction import Owed, OwedKind, State
 
 __all__ = ["acknowledge", "clear", "read", "reject", "rejected"]
 
+RANKS = range(len(OwedKind))
 _COLUMNS = "number, kind, batch, stan, reason, sealed, body"
 
 
 def read(sql: Sql, terminal: str, limit: int, after: int) -> list[Owed]:
-    """Return owed messages in sending order: rank of the kind, then age."""
-    rows = sql(
-        f"SELECT {_COLUMNS} FROM owed WHERE rejected = '' AND number > ?"  # noqa: S608 - constant columns
-        " ORDER BY rank, number LIMIT ?",
-        (after, limit),
-    )
+    """Return owed messages in sending order: rank of the kind, then age.
+
+    `limit` and `after` count within each kind: sixteen reversals that nobody answers must not
+    hide the first advice.
+    """
+    rows = [
+        row
+        for rank in RANKS
+        for row in sql(
+            f"SELECT {_COLUMNS} FROM owed WHERE rejected = '' AND rank = ? AND number > ?"  # noqa: S608 - constant columns
+            " ORDER BY number LIMIT ?",
+            (rank, after, limit),
+        )
+    ]
     return [owed_of(terminal, row) for row in rows]
 
 

@@ -70,7 +70,7 @@ def _backup(
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         unfinished.unlink(missing_ok=True)
         unfinished.touch(0o600)
-        copy_pages(source, unfinished, STEP_PAGES, PAUSE_S)
+        copy_pages(source, unfinished, STEP_PAGES, lambda: time.sleep(PAUSE_S))
         found = _verified(unfinished, chain_key)
         stamp = now.strftime("%Y%m%dT%H%M%S")
         path = folder / f"journal-{stamp}-{found.entry:09d}.db"
@@ -87,7 +87,9 @@ def _backup(
     return Backup(path, found.entry, found.head)
 
 
-def copy_pages(source: sqlite3.Connection, target: Path, pages: int, pause_s: float) -> None:
+def copy_pages(
+    source: sqlite3.Connection, target: Path, pages: int, pause: Callable[[], None]
+) -> None:
     """Copy a database that is in use into a file, `pages` at a time.
 
     Between two steps other threads' statements run; what they change is copied again by SQLite
@@ -96,7 +98,7 @@ def copy_pages(source: sqlite3.Connection, target: Path, pages: int, pause_s: fl
     copy = sqlite3.connect(target, check_same_thread=False)
     try:
         copy.execute("PRAGMA synchronous=OFF")  # it is synced once, when it is whole
-        source.backup(copy, pages=pages, progress=lambda *_: time.sleep(pause_s))
+        source.backup(copy, pages=pages, progress=lambda *_: pause())
         # A copy is one file: without the mark of a write-ahead log nobody looks for a second.
         copy.execute("PRAGMA journal_mode=DELETE").fetchall()
     finally:
