@@ -29,7 +29,7 @@ class FakeLamps:
 
     async def show(self, lamps: Mapping[str, str]) -> None:
         for role, state in lamps.items():
-            if led_writes(state, 1) is None:
+            if led_writes(state) is None:
                 raise MisuseError(f"{state!r} is no state of the lamp {role!r}.")
         self.lamps.update({role: s for role, s in lamps.items() if role in self.lamps})
 
@@ -100,10 +100,9 @@ class KernelTree:
         self.put(f"sys/class/hwmon/hwmon{number}/name", f"{name}\n")
         self.put(f"sys/class/hwmon/hwmon{number}/temp1_input", f"{milli_c}\n")
 
-    def led(self, name: str, full: int = 255) -> None:
-        for file, text in (("max_brightness", str(full)), ("brightness", "0"), ("trigger", ""),
-                           ("delay_on", ""), ("delay_off", "")):  # fmt: skip
-            self.put(f"sys/class/leds/{name}/{file}", text)
+    def led(self, name: str) -> None:
+        for file in ("trigger", "delay_on", "delay_off"):
+            self.put(f"sys/class/leds/{name}/{file}", "none timer" if file == "trigger" else "0")
 
     def pwm(self, device: str, channel: int = 0) -> str:
         self.link("sys/class/pwm/pwmchip4/device", f"sys/devices/platform/{device}")

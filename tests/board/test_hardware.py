@@ -25,7 +25,7 @@ from posfw.board.driver import (
     serial_path,
 )
 from posfw.board.inputs import CODES, EVENT, KeyParser
-from posfw.board.patterns import BLINK_MS, TONES
+from posfw.board.patterns import DELAYS_MS, TONES, led_writes
 from posfw.board.sources import Source
 from posfw.board.thermistor import Thermistor
 from posfw.ports import Battery, Charge, HeadSensor, Keypad, Lamps, Watchdog
@@ -163,17 +163,16 @@ def lamp_rig(kind: str, tree: KernelTree) -> LampRig:
         fake = FakeLamps(("power", "error"))
         return LampRig(fake, lambda role: fake.lamps[role])
     tree.led("pos:power")
-    tree.led("pos:error", full=1)
+    tree.led("pos:error")
     leds = {"power": Source("leds", "pos:power"), "error": Source("leds", "pos:error")}
 
     def state(role: str) -> str:
         led = f"sys/class/leds/{leds[role].name}"
-        if tree.get(f"{led}/trigger") == "timer":
-            delays = int(tree.get(f"{led}/delay_on")), int(tree.get(f"{led}/delay_off"))
-            return next(name for name, wanted in BLINK_MS.items() if wanted == delays)
-        return (
-            "on" if tree.get(f"{led}/brightness") == tree.get(f"{led}/max_brightness") else "off"
-        )
+        delays = int(tree.get(f"{led}/delay_on")), int(tree.get(f"{led}/delay_off"))
+        if delays == (0, 0):
+            return "off"  # never set
+        assert tree.get(f"{led}/trigger") == "timer"
+        return next(name for name, wanted in DELAYS_MS.items() if wanted == delays)
 
     return LampRig(KernelLamps(leds, root=tree.root), state)
 
@@ -197,13 +196,23 @@ async def test_an_unknown_state_or_tone_sets_nothing(kind: str, tree: KernelTree
         await rig.lamps.tone("fanfare")
 
 
+@pytest.mark.parametrize("state", sorted(DELAYS_MS))
+def test_no_step_asks_for_the_kernels_own_blink(state: str) -> None:
+    """Both times zero mean 500 ms each (led-core.c): on the way between states that must not be."""
+    for before in DELAYS_MS.values():
+        times = dict(zip(("delay_on", "delay_off"), before, strict=True))
+        for file, text in led_writes(state) or ():
+            times[file] = int(text)
+            assert any(times.values())
+
+
 async def test_one_lamp_gone_leaves_the_others_shining(tree: KernelTree) -> None:
     tree.led("pos:error")
     leds = {"power": Source("leds", "gone"), "error": Source("leds", "pos:error")}
     lamps = KernelLamps(leds, root=tree.root)
     with pytest.raises(DeviceError, match=r"power \(gone\)"):
         await lamps.show({"power": "on", "error": "on"})
-    assert tree.get("sys/class/leds/pos:error/brightness") == "255"
+    assert tree.get("sys/class/leds/pos:error/delay_on") == "1000"
     assert not (tree.root / "sys/class/leds/gone").exists()
 
 

@@ -3,6 +3,7 @@
 File calls may wait for an I2C bus, so they run on a worker thread, one at a time a device.
 """
 
+from posfw.board.driver.journald import JournaldSink, stderr_is_the_journal
 from posfw.board.driver.keypad import KernelKeypad
 from posfw.board.driver.lamps import KernelLamps
 from posfw.board.driver.lines import GpioLines
@@ -14,6 +15,7 @@ from posfw.board.driver.watchdog import KernelWatchdog
 
 __all__ = [
     "GpioLines",
+    "JournaldSink",
     "KernelBattery",
     "KernelHeadSensor",
     "KernelKeypad",
@@ -22,4 +24,5 @@ __all__ = [
     "ServiceManager",
     "rtc_utc_s",
     "serial_path",
+    "stderr_is_the_journal",
 ]

@@ -9,7 +9,6 @@ import anyio
 
 from posfw.board.driver.sysfs import children, read, write
 from posfw.board.patterns import TONES, led_writes
-from posfw.board.readings import number
 from posfw.board.sources import Source
 from posfw.values.errors import DeviceError, MisuseError
 
@@ -51,7 +50,7 @@ class KernelLamps:
             DeviceError: a lamp is gone (DEV-011); the others are set all the same.
         """
         for role, state in lamps.items():
-            if led_writes(state, 1) is None:
+            if led_writes(state) is None:
                 raise MisuseError(f"{state!r} is no state of the lamp {role!r}.")
         await anyio.to_thread.run_sync(self._show, dict(lamps), limiter=self._limiter)
 
@@ -92,8 +91,10 @@ class KernelLamps:
             raise DeviceError(f"Lamps cannot be set: {', '.join(gone)}.", code="DEV-011")
 
     def _set(self, led: Path, state: str) -> None:
-        full = int(number(read(led / "max_brightness")) or 1)
-        for file, text in led_writes(state, full) or ():
+        # `none [timer] heartbeat`: the brackets mark the trigger in force.
+        if "[timer]" not in (read(led / "trigger") or ""):
+            write(led / "trigger", "timer")
+        for file, text in led_writes(state) or ():
             write(led / file, text)
 
     def _sound(self, hertz: int) -> None:

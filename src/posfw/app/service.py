@@ -1,0 +1,59 @@
+"""The terminal under systemd: ready, one line of status, the watchdog, a stop that is told."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import anyio
+
+from posfw.app.liveness import Liveness
+from posfw.board.driver import ServiceManager
+
+__all__ = ["Service"]
+
+# Fed three times in the manager's period: one lost datagram is no reason to restart.
+FEEDS_A_PERIOD = 3
+
+
+@dataclass(slots=True)
+class Service:
+    """Feeds the manager's watchdog while nothing is stuck.
+
+    Attributes:
+        liveness: who makes progress.
+        status: the one line of `systemctl status`, in the terminal's language, no card data.
+        manager: systemd, or nobody.
+        sleep: waits between feeds.
+        told: what was stuck at the last look, for the log and tests.
+    """
+
+    liveness: Liveness
+    status: Callable[[], str]
+    manager: ServiceManager = field(default_factory=ServiceManager)
+    sleep: Callable[[float], Awaitable[None]] = anyio.sleep
+    told: list[str] = field(default_factory=list)
+
+    async def run(self) -> None:
+        """Say ready, then feed until cancelled; returns at once where nobody watches.
+
+        A cancel is a stop: the manager is told, so that its stop time-out begins.
+        """
+        self.manager.ready(self.status())
+        if not self.manager.watchdog_s:
+            return
+        try:
+            while True:
+                self.feed()
+                await self.sleep(self.manager.watchdog_s / FEEDS_A_PERIOD)
+        finally:
+            self.manager.stopping()
+
+    def feed(self) -> bool:
+        """Feed once, unless something is stuck; then tell what, and let the manager bite."""
+        self.told = self.liveness.stuck()
+        if self.told:
+            self.manager.status("stuck: " + ", ".join(self.told))
+            return False
+        self.manager.alive()
+        return True
