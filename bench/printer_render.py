@@ -28,7 +28,9 @@ from posfw.values.transaction import Begun, Intent, Kind, State, Transaction
 
 RECEIPTS = 40
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
-MERCHANT = Merchant("好日子便利店(人民路店)", "898310154110001", "12345678", "银联商务")
+MERCHANT = Merchant(
+    "好日子便利店(人民路店)", "898310154110001", "12345678", "银联商务", find_code=True
+)
 TEXTS = Texts("zh-Hans")
 PROFILE = PrinterProfile(cutter="partial")
 INTENT = Intent(
