@@ -113,7 +113,7 @@ async def staffed(journal: Journal, clock: SetClock) -> Operators:
     return operators
 
 
-async def do(part: Any, verb: str, **body: Any) -> Any:
+async def do(part: Any, verb: str, /, **body: Any) -> Any:
     return await part.verbs()[verb](body, lambda _: None)
 
 
