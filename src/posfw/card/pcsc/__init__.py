@@ -1,0 +1,1 @@
+"""Chip cards through PC/SC: slots that tell insertion and removal, cards that answer commands."""
