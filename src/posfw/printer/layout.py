@@ -55,6 +55,8 @@ _MAX_FEED = 40  # lines, 15 cm: a mistake must not empty the roll
 _TITLE_LINES = 2  # in double size; a longer name is set in single size, bold
 _NAME_LINES = 4  # and cut after these with an ellipsis
 _ALIKE = {0x00A5: "\uffe5", 0x30FB: "\u00b7"}  # yen or yuan sign, katakana middle dot
+# Control and format characters and lone surrogates; private and unassigned ones stay: a box.
+_UNSEEN = frozenset({"Cc", "Cf", "Cs"})
 # Chinese typesetting (GB/T 15834-2011): these never begin a line, those never end one.
 _CLOSING = frozenset("。，、；：？！）》」』】〉”’…%,.;:?!)]}")
 _OPENING = frozenset("（《「『【〈“‘([{")
@@ -162,7 +164,7 @@ def legible(text: str) -> str:
     text = unicodedata.normalize("NFC", text).translate(_ALIKE)
     if text.isprintable():
         return text
-    return "".join(c for c in map(_spaced, text) if unicodedata.category(c)[0] != "C")
+    return "".join(c for c in map(_spaced, text) if unicodedata.category(c) not in _UNSEEN)
 
 
 def _spaced(char: str) -> str:
@@ -225,6 +227,8 @@ def _set(text: str, width: int, align: str = "left", *, size: int = 1, bold: boo
 
 def _title(block: Title, width: int, _dots: int) -> list[Item]:
     text = legible(block.text)
+    if not text.strip():
+        return []
     lines = wrap(text, width // 2)
     if len(lines) <= _TITLE_LINES:
         return [_set(line, width, "centre", size=2) for line in lines]
@@ -271,7 +275,8 @@ def _amount(block: Amount, width: int, _dots: int) -> list[Item]:
 def _columns(block: Columns, width: int, _dots: int) -> list[Item]:
     cells = [legible(cell) for cell in block.cells]
     widths = _shares(block.parts, len(cells), width)
-    if any(_numeric(c) and columns(c) > w for c, w in zip(cells, widths, strict=True)):
+    crowded = min(widths, default=2) < 2
+    if crowded or any(_numeric(c) and columns(c) > w for c, w in zip(cells, widths, strict=True)):
         # A number is never broken: such a row is stacked, one cell a line.
         sides = [(c, "right" if _numeric(c) else "left") for c in cells if c]
         return [_set(line, width, side) for c, side in sides for line in wrap(c, width)]
