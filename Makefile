@@ -40,6 +40,7 @@ imports: env-dev
 
 docs: env-dev
 	@$(PY) scripts/check-docs.py
+	@$(PY) scripts/check-guide.py
 
 oracle: .venv-oracle/ready  ## the second COSE implementation, in an environment of its own
 
