@@ -45,13 +45,16 @@ class FixedClock:
 
 
 @asynccontextmanager
-async def opened(folder: Path, *, create: bool = True) -> AsyncIterator[Journal]:
+async def opened(
+    folder: Path, *, create: bool = True, reserve_mib: int = 0
+) -> AsyncIterator[Journal]:
     async with Journal.open(
         folder / "journal.db",
         terminal="12345678",
         chain_key=KEY,
         clock=FixedClock(),
         create=create,
+        reserve_mib=reserve_mib,
     ) as journal:
         yield journal
 

@@ -1,16 +1,18 @@
 """The ratcheted hash chain over entries: h_i = HMAC(k_i, h_{i-1} || entry), k_{i+1} = H(k_i).
 
 A key that has sealed an entry is gone when the next is written, so whoever takes the file later
-cannot seal a changed past. A chain cannot show truncation by itself: its head is anchored outside,
-in settlement slips and in what the acquirer is told.
+cannot seal a changed past; nor can it cut off the end, because the running key belongs to the
+entry after the last. What a chain cannot show is an old copy of the whole file: codes that were
+told outside (slips, the acquirer) are held against it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 __all__ = ["GENESIS", "Link", "first_bad", "next_key", "seal", "short_code"]
@@ -37,21 +39,31 @@ def next_key(key: bytes) -> bytes:
     return hashlib.sha256(b"posfw chain" + key).digest()
 
 
-def first_bad(start_key: bytes, links: Iterable[Link], head: bytes) -> int | None:
+def first_bad(
+    start_key: bytes,
+    links: Iterable[Link],
+    head: bytes,
+    running: bytes,
+    witnesses: Mapping[int, str] = MappingProxyType({}),
+) -> int | None:
     """Return the number of the first entry that is missing or changed, or None.
 
     Args:
         start_key: the key of entry 1, kept outside the journal file.
         links: every entry in order of number.
-        head: the last code that an outside witness knows.
+        head: the code of the last entry, as the file says.
+        running: the key of the entry after the last, as the file says.
+        witnesses: short codes that were told outside, by number of the entry.
     """
     key, previous, expected = start_key, GENESIS, 1
     for link in links:
         code = seal(key, previous, link.content)
-        if link.number != expected or not hmac.compare_digest(code, link.mac):
+        told = witnesses.get(expected, short_code(code))
+        if (link.number, link.mac, short_code(code)) != (expected, code, told):
             return expected
         key, previous, expected = next_key(key), code, expected + 1
-    return None if hmac.compare_digest(previous, head) else expected
+    whole = hmac.compare_digest(previous, head) and hmac.compare_digest(key, running)
+    return None if whole and max(witnesses, default=0) < expected else expected
 
 
 def short_code(head: bytes) -> str:

@@ -13,6 +13,7 @@ import os
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -142,12 +143,13 @@ class Worker:
 class Session:
     """One connection as the pure modules see it (journal.sql.Sql); lives in the worker thread."""
 
-    __slots__ = ("_cause", "_path", "connection", "fault", "kept", "write")
+    __slots__ = ("_cause", "_cursor", "_path", "connection", "fault", "kept", "write")
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self.connection = connection
         self._path = path
-        self.write: Callable[[str, Sequence[Any]], sqlite3.Cursor] = connection.cursor().execute
+        self._cursor = connection.cursor()
+        self.write: Callable[[str, Sequence[Any]], sqlite3.Cursor] = self._cursor.execute
         self.fault: type[JournalError] | None = None
         self._cause = ""
         self.kept = Kept()
@@ -155,6 +157,12 @@ class Session:
     def __call__(self, statement: str, parameters: Sequence[object] = ()) -> list[Any]:
         """Run one statement and return its rows."""
         return self.write(statement, parameters).fetchall()
+
+    def close(self) -> None:
+        """Close for good: a statement left open by a fault would keep the file locked."""
+        with suppress(sqlite3.ProgrammingError):  # closed before
+            self._cursor.close()
+        self.connection.close()
 
     def transaction(
         self,

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 from posfw.journal import chain
-from posfw.values.errors import JournalCorruptError, JournalError
+from posfw.values.errors import JournalCorruptError, JournalError, JournalUnsafeError
 
 __all__ = [
     "APPLICATION_ID",
@@ -104,6 +104,16 @@ def check_file(connection: Raw, path: str) -> int:
             next_step="Install the newer program again.",
         )
     return version
+
+
+def merge_log(connection: Raw, path: str) -> None:
+    """Copy what the write-ahead log holds into the file, and sync both.
+
+    Raises:
+        JournalUnsafeError: somebody else reads, so it could not be done.
+    """
+    if _value(connection, "PRAGMA wal_checkpoint(TRUNCATE)"):
+        raise JournalUnsafeError(f"The log of {path} could not be copied into it.")
 
 
 def _value(connection: Raw, pragma: str) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final
 
 from posfw.codec import cbor
@@ -38,16 +39,29 @@ def position(sql: Sql) -> dict[str, int]:
     return {"entry": entry, "ksn": counters["ksn"], "stan": counters["stan"]}
 
 
-def verify(sql: Sql, start_key: bytes) -> int | None:
-    """Return the number of the first missing or changed entry, or None."""
-    (count,) = one(sql("SELECT coalesce(max(number), 0) FROM entry"))
-    (code,) = one(sql("SELECT head FROM chain"))
-    every = (
-        link
-        for after in range(0, count, VERIFY_PAGE)
-        for link in records.links(sql, after, VERIFY_PAGE)
+def verify(
+    sql: Sql, start_key: bytes, witnesses: Mapping[int, str] = MappingProxyType({})
+) -> int | None:
+    """Return the number of the first missing or changed entry, or None.
+
+    Args:
+        sql: the journal.
+        start_key: from the secure element.
+        witnesses: short codes that were told outside, by number of the entry.
+    """
+    running, code = one(sql("SELECT key, head FROM chain"))
+    return chain.first_bad(
+        chain.next_key(start_key), _links(sql), bytes(code), bytes(running), witnesses
     )
-    return chain.first_bad(chain.next_key(start_key), every, bytes(code))
+
+
+def _links(sql: Sql) -> Iterator[chain.Link]:
+    """Yield every entry, a page at a time: also those with numbers that nobody gave out."""
+    (lowest,) = one(sql("SELECT coalesce(min(number), 1) FROM entry"))
+    after = lowest - 1
+    while page := list(records.links(sql, after, VERIFY_PAGE)):
+        yield from page
+        after = page[-1].number
 
 
 def tail(sql: Sql, terminal: str, limit: int, after: int = 0) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import aiosqlite
@@ -22,7 +23,7 @@ import anyio.to_thread
 
 from posfw.journal import batches, jobs, owed, reading, records, sales
 from posfw.journal.driver import Anchor, Session, Worker, cannot_use, free_mib, hold, make, release
-from posfw.journal.opening import SETTINGS, open_file
+from posfw.journal.opening import SETTINGS, merge_log, open_file
 from posfw.ports import Clock
 from posfw.values.document import Copy, DocumentRef, Job, JobState
 from posfw.values.errors import JournalBehindError, RefusedError
@@ -166,12 +167,15 @@ class Journal:
         """
 
         def again() -> Session:
-            self._session.connection.close()
+            self._session.close()
             raw = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
             self._connection._connection = raw  # noqa: SLF001 - see driver.Worker
-            open_file(raw, str(self._path), self._chain_key, now, fresh=False)
-            if raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
-                raise sqlite3.OperationalError("the log could not be copied into the file")
+            try:
+                open_file(raw, str(self._path), self._chain_key, now, fresh=False)
+                merge_log(raw, str(self._path))
+            except BaseException:
+                raw.close()
+                raise
             return Session(raw, self._path)
 
         await self._renew(again)
@@ -355,9 +359,13 @@ class Journal:
         """The connection, for a backup's page copies alone (task.backup)."""
         return self._session.connection
 
-    async def verify(self) -> int | None:
-        """Return the number of the first missing or changed entry, or None."""
-        return await self._transact(reading.verify, self._chain_key)
+    async def verify(self, witnesses: Mapping[int, str] = MappingProxyType({})) -> int | None:
+        """Return the number of the first missing or changed entry, or None.
+
+        Args:
+            witnesses: short codes that were told outside, by number of the entry.
+        """
+        return await self._transact(reading.verify, self._chain_key, witnesses)
 
 
 def _make(path: Path, chain_key: bytes, now: datetime) -> None:
