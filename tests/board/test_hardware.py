@@ -198,7 +198,7 @@ async def test_an_unknown_state_or_tone_sets_nothing(kind: str, tree: KernelTree
 
 @pytest.mark.parametrize("state", sorted(DELAYS_MS))
 def test_no_step_asks_for_the_kernels_own_blink(state: str) -> None:
-    """Both times zero mean 500 ms each (led-core.c): on the way between states that must not be."""
+    """Both times zero mean 500 ms each (led-core.c); no step between states may pass there."""
     for before in DELAYS_MS.values():
         times = dict(zip(("delay_on", "delay_off"), before, strict=True))
         for file, text in led_writes(state) or ():

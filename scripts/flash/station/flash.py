@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from station import disks, manifest, writer
+from station import disks, ledger, manifest, writer
 from station.disks import Disk, Rules
 from station.manifest import Manifest
 from station.outcome import BenchError, Exit, tell
@@ -93,6 +94,8 @@ def parser() -> argparse.ArgumentParser:
         default=Path("flash-state"),
         help="folder of leases and of what a cut run had done",
     )
+    made.add_argument("--ledger", type=Path, help="the station's record; each result is added")
+    made.add_argument("--operator", default="", help="who is at the bench")
     made.add_argument("--json", action="store_true", help="one JSON document on stdout")
     made.add_argument(
         "--progress",
@@ -257,6 +260,8 @@ def main(arguments: Sequence[str] | None = None, *, ask: Callable[[str], str] = 
             return Exit.OK
         confirm(job, options, ask)
         results = run_all(job, Progress(options.progress))
+        if options.ledger is not None:
+            _record(job, results, options)
     except BenchError as error:
         fields = {"exit": int(error.code), "reasons": list(error.reasons), "targets": []}
         tell("posfw.flash.write", fields, as_json=options.json, text="")
@@ -266,6 +271,26 @@ def main(arguments: Sequence[str] | None = None, *, ask: Callable[[str], str] = 
     except (KeyboardInterrupt, EOFError):
         return Exit.INTERRUPTED
     return _end(results, as_json=options.json)
+
+
+def _record(job: Job, results: Sequence[Result], options: argparse.Namespace) -> None:
+    """Add what was meant and what was seen; what was not looked at is null."""
+    book = ledger.Ledger(options.ledger)
+    try:
+        for result in results:
+            ok = result.code is Exit.OK
+            intended = {
+                "image": job.manifest.digest,
+                "board": job.manifest.board,
+                "version": job.manifest.version,
+                "operator": options.operator,
+                "bytes": job.manifest.mapped,
+            }
+            observed = result.document() | {"image": job.manifest.digest if ok else None}
+            body = {"ok": ok, "intended": intended, "observed": observed}
+            book.append("write", result.serial, body, at=datetime.now(UTC))
+    finally:
+        book.close()
 
 
 def _manifest(options: argparse.Namespace) -> int:
