@@ -20,6 +20,11 @@ BEGIN SELECT RAISE(ABORT, 'journal entries are never changed'); END;
 CREATE TRIGGER entry_never_goes BEFORE DELETE ON entry
 BEGIN SELECT RAISE(ABORT, 'journal entries are never deleted'); END;
 
+-- Also against REPLACE, which deletes without asking the trigger above (recursive_triggers is off).
+CREATE TRIGGER entry_only_appended BEFORE INSERT ON entry
+WHEN NEW.number <> (SELECT coalesce(max(number), 0) + 1 FROM entry)
+BEGIN SELECT RAISE(ABORT, 'journal entries are only appended'); END;
+
 CREATE TABLE counter (
   name  TEXT PRIMARY KEY,
   value INTEGER NOT NULL
