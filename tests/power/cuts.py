@@ -184,7 +184,7 @@ class _Cutter:
 def _ways(disk: Disk, outside: Outside, chance: Random) -> Iterator[tuple[Fate, Arrival]]:
     """Yield the cuts of one position."""
     if disk.settled and not outside.flying:
-        yield Fate.KEPT, Arrival.NEVER
+        yield chance.choice(FATES), Arrival.NEVER
         return
     arrivals = chance.sample(ARRIVALS, len(ARRIVALS))
     for number, fate in enumerate(FATES):

@@ -63,8 +63,12 @@ class Disk:
 
     @property
     def settled(self) -> bool:
-        """Whether a cut can leave this one disk only."""
-        return not self.gone and not self.moved and not any(self.pending.values())
+        """Whether everything is synced that ever will be (a journal's anchor is not)."""
+        return not (
+            self.gone
+            or self.moved
+            or any(waiting for name, waiting in self.pending.items() if not _loose(name))
+        )
 
     def feed(self, event: Event) -> None:
         """Advance by one event."""
@@ -157,6 +161,10 @@ class Disk:
             files[self.moved[name]] = files.pop(name)
         marks = tuple((operation[1], mark) for operation, mark in pieces)
         return Image(files, (self.version, (*chosen, *moved), marks))
+
+
+def _loose(name: str) -> bool:
+    return name.endswith(".anchor")
 
 
 def _back(fate: Fate, chance: Random) -> bool:

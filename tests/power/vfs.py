@@ -233,13 +233,17 @@ def recording() -> Iterator[None]:
     TRACE.clear()
     _made[0].install()
     try:
-        with patch.object(os, "replace", _replace), patch.object(os, "fsync", _fsync):
+        with (
+            patch.object(os, "replace", _replace),
+            patch.object(os, "fsync", _fsync),
+            patch.object(os, "pwrite", _pwrite),
+        ):
             yield
     finally:
         _made[0].remove()
 
 
-_os_replace, _os_fsync = os.replace, os.fsync
+_os_replace, _os_fsync, _os_pwrite = os.replace, os.fsync, os.pwrite
 
 
 def _replace(source: Path, target: Path) -> None:
@@ -253,6 +257,14 @@ def _fsync(handle: int) -> None:
         raise NotImplementedError("only folders are synced beside SQLite")
     _os_fsync(handle)
     TRACE.append(("folder",))
+
+
+def _pwrite(handle: int, data: bytes, offset: int) -> int:
+    """Record the journal's anchor, which is never synced."""
+    name = Path(f"/proc/self/fd/{handle}").readlink().name
+    if name.endswith(".anchor"):
+        TRACE.append(("write", name, offset, bytes(data)))
+    return _os_pwrite(handle, data, offset)
 
 
 def _number(version: str) -> int:
