@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import io
 import re
 import shutil
@@ -138,6 +139,27 @@ def test_star_mechanisms_get_their_own_pictures(canvas: Canvas) -> None:
     strips = sheet.strips(document(Text("中"), Cut()), star, canvas(384))
     assert strips[0].data.startswith(b"\x1b\x1dS\x01\x03\x00\x18\x00\x00")
     assert strips[-1].data.endswith(b"\x1bd\x01")
+
+
+@pytest.mark.slow
+@pytest.mark.may_block
+def test_receiptline_sends_the_same_dots_to_a_star_mechanism(canvas: Canvas) -> None:
+    slip = document(Text("商户名称编号终端操作员收单行卡号"))
+    picture = base64.b64encode(preview.png(sheet.page(slip, canvas(384)))).decode()
+    program = (
+        "const r=require('receiptline');process.stdout.write(Buffer.from(r.transform("
+        f"'{{image:{picture}}}\\n',{{cpl:32,command:'starsbcs',gradient:false}}),'binary'))"
+    )
+    node = shutil.which("node")
+    done = node and subprocess.run([node, "-e", program], capture_output=True, check=False)
+    if not done or done.returncode:
+        pytest.skip("receiptline is not there: npm install receiptline, NODE_PATH set to it")
+    (strip,) = sheet.strips(slip, replace(PROFILE, status="star"), canvas(384))
+    head, rows = strip.data[:9], strip.data[9 : 9 + 24 * 48]
+    assert rows in done.stdout
+    theirs = done.stdout[done.stdout.index(b"\x1b\x1dS") :][:9]
+    assert head[:6] == theirs[:6]  # ESC GS S 1, bytes a row
+    assert head[8] == theirs[8]
 
 
 # --- the printer's own characters --------------------------------------------------------------
