@@ -74,6 +74,7 @@ def test_modules_grow_with_the_paper_and_are_at_least_two_dots() -> None:
 def test_text_beyond_a_symbol_is_refused() -> None:
     assert qr("x" * 2_400, 1_000) is None
     assert qr("", 384) is None
+    assert qr("\ud800", 384) is None
 
 
 @pytest.mark.may_block

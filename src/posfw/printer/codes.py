@@ -63,7 +63,7 @@ def qr(data: str, dots: int) -> CodePicture | None:
         return None
     try:
         symbol = segno.make_qr(data, error="m", boost_error=False, encoding="utf-8")
-    except DataOverflowError:
+    except (DataOverflowError, UnicodeEncodeError):  # too long, or a lone surrogate
         return None
     modules = int(symbol.symbol_size(border=_QR_QUIET)[0])
     scale = min(_QR_SCALE, dots // modules)

@@ -175,21 +175,22 @@ def wrap(text: str, width: int) -> list[str]:
     """Break a text into lines of at most `width` columns; width is at least 2."""
     lines = []
     rest = text.strip(" ")
-    while columns(rest) > width:
-        at = _break(rest, width)
+    while (at := _break(rest, width)) < len(rest):
         lines.append(rest[:at].rstrip(" "))
         rest = rest[at:].lstrip(" ")
     return [*lines, rest]
 
 
 def _break(text: str, width: int) -> int:
-    """Return how many characters go on this line, at least one."""
+    """Return how many characters go on this line: all that are left, else at least one."""
     fit, used = 0, 0
     for char in text:
         used += columns(char)
         if used > width:
             break
         fit += 1
+    else:
+        return len(text)
     for at in range(fit, 0, -1):
         if _may_break(text[at - 1], text[at]):
             return at
