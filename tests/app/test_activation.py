@@ -13,7 +13,8 @@ from posfw.activate.acceptance import Task
 from posfw.activate.bundle import Answer, open_request, seal_answer
 from posfw.activate.profile import Profile
 from posfw.app.acceptance import Rounds
-from posfw.app.activation import Activations, Device, load_profiles
+from posfw.app.acquirers import load_profiles
+from posfw.app.activation import Activations, Device
 from posfw.crypto.sign1 import public_key
 from posfw.values.errors import (
     AuthenticityError,

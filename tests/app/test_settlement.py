@@ -192,6 +192,20 @@ async def test_age_count_and_sum_refuse_new_sales(tmp_path: Path) -> None:
         assert refusal.code == "SET-104"
 
 
+async def test_the_sum_is_refused_at_the_very_sale_that_reaches_it(tmp_path: Path) -> None:
+    async with desk(tmp_path) as (settlement, journal, acquirer):
+        settlement.escalation = Escalation(refuse_minor=10_000)
+        settlement.largest_minor = 1000
+        taken = 0
+        while await settlement.refusal(Money(900)) is None:
+            await sold(journal, 900)
+            taken += 1
+        assert taken == 12  # 11 x 9.00 is below 100.00, 12 x 9.00 is not
+        acquirer.answers["settle"] = host(*([stan, 900, 1] for stan in range(1, 13)))
+        assert (await settlement.run())["ok"]
+        assert await settlement.refusal(Money(900)) is None
+
+
 async def test_sign_off_is_a_parameter_and_survives_silence(tmp_path: Path) -> None:
     async with desk(tmp_path) as (settlement, journal, acquirer):
         settlement.sign_off = True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.resources
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field
 
@@ -21,7 +20,7 @@ from posfw.values.errors import CodecError, ConfigError, InputError, LinkError, 
 from posfw.values.events import Plain, Record, Topic
 from posfw.values.identity import MerchantId, TerminalId
 
-__all__ = ["Activations", "Device", "TryRound", "load_profiles"]
+__all__ = ["Activations", "Device", "TryRound"]
 
 # Does one acceptance round and says whether it passed and what was seen.
 TryRound = Callable[[acceptance.Task, profile.Profile], Awaitable[tuple[bool, str]]]
@@ -38,22 +37,6 @@ class Device:
     signer: Signer = field(repr=False)
 
 
-def load_profiles() -> Mapping[str, profile.Profile]:
-    """Read the shipped acquirer profiles; files are read, so do it before the loop runs.
-
-    Raises:
-        ConfigError: one of them has mistakes.
-    """
-    folder = importlib.resources.files("posfw") / "acquirers"
-    files = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
-    return {
-        f.name[:-5]: profile.parse(
-            f.read_text(encoding="utf-8"), source=f.name, profile_id=f.name[:-5]
-        )
-        for f in files
-    }
-
-
 @dataclass(slots=True)
 class Activations:
     """Verbs over the ACTIVATION topic.
@@ -63,7 +46,7 @@ class Activations:
         acquirer: the line, used from ISSUED on.
         operators: 99 approves the steps that change what the terminal may do.
         device: identity and device key.
-        profiles: acquirers by id (`load_profiles`).
+        profiles: acquirers by id (`app.acquirers.load_profiles`).
         bank_key: the key that signs the bank's answers; None where none is installed.
         check: hardware and stability check; id to passed.
         try_round: does one acceptance round.
