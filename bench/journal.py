@@ -153,7 +153,7 @@ def sale_commits() -> Claim:
 
     async def run(journal: Journal, _: Path) -> float:
         await _sell(journal, 1)
-        for _ in range(SALES):
+        for __ in range(SALES):
             before = storage.calls["xSync"]
             await _sell(journal, 1)
             counts.append(storage.calls["xSync"] - before)

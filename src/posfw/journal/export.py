@@ -201,7 +201,7 @@ def _xml_cell(text: str, number: bool) -> bytes:  # noqa: FBT001 - a pair unpack
     if number:
         return f'<c s="2"><v>{text}</v></c>'.encode()
     # Control characters are not XML 1.0 (2.2); a note may hold them.
-    clean = "".join(each if each >= " " or each == "\t" else "�" for each in text)
+    clean = "".join(each if each >= " " or each in "\t\n" else "�" for each in text)
     return (
         f'<c t="inlineStr" s="1"><is><t xml:space="preserve">{escape(clean)}</t></is></c>'.encode()
     )
