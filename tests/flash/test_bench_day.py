@@ -34,8 +34,8 @@ class Bench:
     def provision(self, unit: str, fault: str = "", serials: str = "P2-001:P2-009") -> int:
         return provision.main(
             ["--ledger", str(self.ledger), "--agent", self.agent(unit, fault),
-             "--serials", serials, "--macs", "02:00:5e:10:00:00/40", "--out", str(self.folder / "csr"),
-             "--operator", "01", "--json"]
+             "--serials", serials, "--macs", "02:00:5e:10:00:00/40",
+             "--out", str(self.folder / "csr"), "--operator", "01", "--json"]
         )  # fmt: skip
 
     def test(self, unit: str, fault: str = "", *must: str) -> int:

@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "delivery": ("posfw.cli.goods", "delivery", "Deliveries tied to sales. 配送"),
     "upkeep": ("posfw.cli.upkeep", "upkeep", "Maintenance, faults, stability. 维护"),
     "operator": ("posfw.cli.operator", "operator", "Who works here: passwords, lock. 操作员"),
+    "selftest": ("posfw.cli.selftest", "selftest", "Test the board's parts. 自检"),
     "board": ("posfw.cli.board", "board", "Board profiles: list, show, check. 机型"),
     "journal": ("posfw.cli.journal", "journal", "Read, verify, copy, export the journal. 流水"),
     "doctor": ("posfw.cli.doctor", "doctor", "What is missing here and how to mend it. 检查"),
