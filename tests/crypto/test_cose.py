@@ -11,10 +11,11 @@ from posfw.values.errors import CodecError, InputError, MisuseError
 
 ELEMENT = SoftwareElement(bytes(range(32)), b"POSFW001", b"s" * 32)
 KID = b"POSFW001" + bytes([0, 0, 0, 1])
+INNER_KID = KID[8:]
 NONCE, AAD = bytes(range(12)), b"bound"
 MAC_KEY, DATA_KEY = ELEMENT.mac_key(1), ELEMENT.data_key(1)
 MAC0 = cose.mac0(b"payload", key=MAC_KEY, kid=KID, external_aad=AAD)
-ENCRYPT0 = cose.encrypt0(b"plain", key=DATA_KEY, kid=KID, nonce=NONCE, external_aad=AAD)
+ENCRYPT0 = cose.encrypt0(b"plain", key=DATA_KEY, kid=INNER_KID, nonce=NONCE, external_aad=AAD)
 
 
 def open_mac0(data: bytes, aad: bytes = AAD) -> bytes:
@@ -28,7 +29,8 @@ def open_encrypt0(data: bytes, aad: bytes = AAD) -> bytes:
 def test_both_come_back_with_their_kid() -> None:
     assert open_mac0(MAC0) == b"payload"
     assert open_encrypt0(ENCRYPT0) == b"plain"
-    assert cose.parse_mac0(MAC0).kid == cose.parse_encrypt0(ENCRYPT0).kid == KID
+    assert cose.parse_mac0(MAC0).kid == KID
+    assert cose.parse_encrypt0(ENCRYPT0).kid == INNER_KID
 
 
 @pytest.mark.parametrize("flip", [0x01, 0x80, 0xFF])
@@ -77,9 +79,9 @@ def test_the_joined_bytes_are_what_the_general_encoder_writes(size: int) -> None
     tag = MAC_KEY.mac(cbor.encode(["MAC0", header, AAD, payload]))
     made = cose.mac0(payload, key=MAC_KEY, kid=KID, external_aad=AAD)
     assert made == cbor.encode(cbor.Tag(17, [header, {}, payload, tag]))
-    header = cbor.encode({1: 3, 4: KID})
+    header = cbor.encode({1: 3, 4: INNER_KID})
     sealed = DATA_KEY.encrypt(NONCE, payload, cbor.encode(["Encrypt0", header, AAD]))
-    made = cose.encrypt0(payload, key=DATA_KEY, kid=KID, nonce=NONCE, external_aad=AAD)
+    made = cose.encrypt0(payload, key=DATA_KEY, kid=INNER_KID, nonce=NONCE, external_aad=AAD)
     assert made == cbor.encode(cbor.Tag(16, [header, {5: NONCE}, sealed]))
 
 
@@ -87,7 +89,7 @@ def test_what_would_not_be_accepted_is_not_made() -> None:
     with pytest.raises(MisuseError):
         cose.mac0(b"", key=MAC_KEY, kid=KID[:-1], external_aad=AAD)
     with pytest.raises(MisuseError):
-        cose.encrypt0(b"", key=DATA_KEY, kid=KID, nonce=NONCE[:-1], external_aad=AAD)
+        cose.encrypt0(b"", key=DATA_KEY, kid=INNER_KID, nonce=NONCE[:-1], external_aad=AAD)
     with pytest.raises(CodecError):
         cose.mac0(bytes(cbor.MAX_BYTES), key=MAC_KEY, kid=KID, external_aad=AAD)
 

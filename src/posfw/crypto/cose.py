@@ -1,4 +1,4 @@
-"""COSE_Mac0 (HMAC 256/256: 5) and COSE_Encrypt0 (A256GCM: 3), RFC 9052 and 9053; the KSN is kid.
+"""COSE_Mac0 (HMAC 256/256: 5) and COSE_Encrypt0 (A256GCM: 3), RFC 9052 and 9053.
 
 Own code, because pycose and cwt break with cbor2 6; cwt with cbor2 5.9 judges it in tests. Headers
 are a closed list: another algorithm, `crit` or any unknown label is refused.
@@ -29,13 +29,14 @@ __all__ = [
 IV: Final = 5  # header label (RFC 9052, 3.1); 1 is alg, 4 is kid
 TAG_ENCRYPT0, TAG_MAC0 = 16, 17
 KID_BYTES: Final = 12  # 8-byte initial key ID and 4-byte counter
+INNER_KID_BYTES: Final = 4  # the counter: an Encrypt0 travels inside a Mac0 of the same terminal
 NONCE_BYTES: Final = 12
 # One algorithm and one header make every part but kid, payload and code constant, so the parts are
 # joined and compared as bytes; tests hold them against the general encoder and cwt.
 _HMAC_HEADER: Final = b"\xa2\x01\x05\x04\x4c"  # {1: 5, 4: h'12 bytes'}
-_GCM_HEADER: Final = b"\xa2\x01\x03\x04\x4c"  # {1: 3, 4: h'12 bytes'}
+_GCM_HEADER: Final = b"\xa2\x01\x03\x04\x44"  # {1: 3, 4: h'4 bytes'}
 _MAC0_HEAD: Final = b"\xd1\x84\x51"  # 17([h'17 bytes'
-_ENCRYPT0_HEAD: Final = b"\xd0\x83\x51"  # 16([h'17 bytes'
+_ENCRYPT0_HEAD: Final = b"\xd0\x83\x49"  # 16([h'9 bytes'
 _IV_HEAD: Final = b"\xa1\x05\x4c"  # {5: h'12 bytes'}
 
 
@@ -51,7 +52,7 @@ class Mac0:
 
 @dataclass(frozen=True, slots=True)
 class Encrypt0:
-    """A parsed, not yet decrypted COSE_Encrypt0."""
+    """A parsed, not yet decrypted COSE_Encrypt0; its kid is the DUKPT counter alone."""
 
     kid: bytes
     nonce: bytes
@@ -61,7 +62,7 @@ class Encrypt0:
 
 def mac0(payload: bytes, *, key: MacKey, kid: bytes, external_aad: bytes) -> bytes:
     """Return a tagged COSE_Mac0 with HMAC 256/256."""
-    protected = _header(_HMAC_HEADER, kid)
+    protected = _header(_HMAC_HEADER, kid, KID_BYTES)
     tag = key.mac(_mac_structure(protected, external_aad, payload))
     body = cbor.byte_string(payload)
     return _whole(_MAC0_HEAD + protected + b"\xa0" + body + cbor.byte_string(tag))
@@ -77,7 +78,7 @@ def parse_mac0(data: bytes) -> Mac0:
     protected, unprotected, payload, tag = _parts(data, TAG_MAC0, 4)
     if unprotected != {} or type(payload) is not bytes or type(tag) is not bytes:
         raise CodecError("The COSE_Mac0 has a part of the wrong type.")
-    return Mac0(_kid(protected, _HMAC_HEADER), payload, tag, protected)
+    return Mac0(_kid(protected, _HMAC_HEADER, KID_BYTES), payload, tag, protected)
 
 
 def verify_mac0(message: Mac0, *, key: MacKey, external_aad: bytes) -> bytes:
@@ -95,10 +96,10 @@ def verify_mac0(message: Mac0, *, key: MacKey, external_aad: bytes) -> bytes:
 def encrypt0(
     plaintext: bytes, *, key: DataKey, kid: bytes, nonce: bytes, external_aad: bytes
 ) -> bytes:
-    """Return a tagged COSE_Encrypt0 with A256GCM; the nonce must be fresh for the key."""
+    """Return a tagged COSE_Encrypt0 with A256GCM; kid is 4 bytes, the nonce fresh for the key."""
     if len(nonce) != NONCE_BYTES:
         raise MisuseError(f"A nonce of {len(nonce)} bytes; {NONCE_BYTES} are needed.")
-    protected = _header(_GCM_HEADER, kid)
+    protected = _header(_GCM_HEADER, kid, INNER_KID_BYTES)
     aad = _encrypt_structure(protected, external_aad)
     ciphertext = cbor.byte_string(key.encrypt(nonce, plaintext, aad))
     return _whole(_ENCRYPT0_HEAD + protected + _IV_HEAD + nonce + ciphertext)
@@ -117,7 +118,7 @@ def parse_encrypt0(data: bytes) -> Encrypt0:
         raise CodecError("The COSE_Encrypt0 has no 12-byte IV or an unknown header.")
     if not isinstance(ciphertext, bytes):
         raise CodecError("The COSE_Encrypt0 has no ciphertext.")
-    return Encrypt0(_kid(protected, _GCM_HEADER), nonce, ciphertext, protected)
+    return Encrypt0(_kid(protected, _GCM_HEADER, INNER_KID_BYTES), nonce, ciphertext, protected)
 
 
 def decrypt0(message: Encrypt0, *, key: DataKey, external_aad: bytes) -> bytes:
@@ -140,9 +141,9 @@ def _parts(data: bytes, tag: int, count: int) -> list[Any]:
     return parts
 
 
-def _header(head: bytes, kid: bytes) -> bytes:
-    if len(kid) != KID_BYTES:
-        raise MisuseError(f"A kid of {len(kid)} bytes; {KID_BYTES} are needed.")
+def _header(head: bytes, kid: bytes, size: int) -> bytes:
+    if len(kid) != size:
+        raise MisuseError(f"A kid of {len(kid)} bytes; {size} are needed.")
     return head + kid
 
 
@@ -152,9 +153,9 @@ def _whole(data: bytes) -> bytes:
     return data
 
 
-def _kid(protected: bytes, head: bytes) -> bytes:
-    """Return the KSN of the one header that is accepted; it has one deterministic form."""
-    if len(protected) != len(head) + KID_BYTES or not protected.startswith(head):
+def _kid(protected: bytes, head: bytes, size: int) -> bytes:
+    """Return the kid of the one header that is accepted; it has one deterministic form."""
+    if len(protected) != len(head) + size or not protected.startswith(head):
         raise AuthenticityError("A message with another algorithm or an unknown header.")
     return protected[len(head) :]
 

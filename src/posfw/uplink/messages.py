@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, IntEnum
 from typing import Any, Final
 
@@ -78,7 +78,7 @@ class Field(IntEnum):
     CURRENCY = 18  # DE49
     TIP = 19  # part of AMOUNT, minor units
     ENTRY_MODE = 20  # DE22, first two digits
-    LOCAL_TIME = 21  # DE12 and DE13 with year: YYYYMMDDhhmmss
+    LOCAL_TIME = 21  # DE12 and DE13 with year: YYYYMMDDhhmmss, an integer on the wire
     OPERATOR = 22
     ORIGINAL = 23  # DE61: [terminal, batch, STAN]
     CARD = 24  # COSE_Encrypt0
@@ -93,7 +93,7 @@ class Field(IntEnum):
     RESPONSE_CODE = 48  # DE39; in every answer, in no request
     AUTH_CODE = 49  # DE38
     REFERENCE = 50  # DE37
-    HOST_TIME = 51  # YYYYMMDDhhmmss
+    HOST_TIME = 51  # YYYYMMDDhhmmss, an integer on the wire
     ISSUER_DATA = 52  # DE55 of an answer
     BALANCE = 53  # DE54, minor units
     DO_FIRST = 54  # array of DoFirstFlag
@@ -145,13 +145,13 @@ class Message:
     optional: Mapping[int, Plain] = field(default_factory=dict, repr=False)
 
     def encode(self) -> bytes:
-        """Return the body's bytes.
+        """Return a request's body.
 
         Raises:
             MisuseError: a value that `decode` would refuse.
             CodecError: longer than a message may be.
         """
-        body: dict[int, Any] = {
+        header = {
             0: VERSION,
             1: int(self.type),
             2: self.terminal,
@@ -159,35 +159,47 @@ class Message:
             4: self.batch,
             5: self.stan,
         }
-        for key, value in self.fields.items():
-            body[int(key)] = value if type(value) in _BARE else bare(value)
-        for number, value in self.optional.items():
-            body[number] = bare(value)
-        fault = _fault(body)
-        if fault:
-            raise MisuseError(fault)
-        return cbor.encode(body)
+        return _encoded(header | self._wire_fields(), _HEADER_KEYS)
+
+    def encode_answer(self) -> bytes:
+        """Return an answer's body: fields alone, because its code binds the request's header.
+
+        Raises:
+            MisuseError: a value that `decode_answer` would refuse.
+            CodecError: longer than a message may be.
+        """
+        return _encoded(self._wire_fields(), _NO_KEYS)
 
     @classmethod
     def decode(cls, data: bytes) -> Message:
-        """Read a body.
+        """Read a request's body.
 
         Raises:
             CodecError: not deterministic CBOR, another version, an unknown type or critical key,
                 a value of the wrong type or size.
         """
-        body = cbor.decode(data)
-        fault = _fault(body) if type(body) is dict else "The message is not a map."
-        if fault:
-            raise CodecError(fault)
-        known: dict[Field, Plain] = {}
-        optional: dict[int, Plain] = {}
-        for key, value in body.items():
-            if key in _FIELDS:
-                known[_FIELDS[key]] = value
-            elif key >= FIRST_OPTIONAL:
-                optional[key] = value
+        body = _decoded(data, _HEADER_KEYS)
+        known, optional = _sorted_out(body)
         return cls(_TYPES[body[1]], body[2], body[3], body[4], body[5], known, optional)
+
+    @classmethod
+    def decode_answer(cls, data: bytes, request: Message) -> Message:
+        """Read an answer's body; its header is the request's.
+
+        Raises:
+            CodecError: as `decode`, or it carries a header of its own.
+        """
+        known, optional = _sorted_out(_decoded(data, _NO_KEYS))
+        return replace(request, fields=known, optional=optional)
+
+    def _wire_fields(self) -> dict[int, Any]:
+        body: dict[int, Any] = {}
+        for key, value in self.fields.items():
+            plain = value if type(value) in _BARE else bare(value)
+            body[int(key)] = _wire_time(plain) if key in _TIMES else plain
+        for number, value in self.optional.items():
+            body[number] = bare(value)
+        return body
 
 
 def from_names(message: str, fields: Mapping[str, object]) -> tuple[MessageType, dict[Any, Any]]:
@@ -235,9 +247,40 @@ def bare(value: Any) -> Any:
     return value
 
 
-def _fault(body: Mapping[Any, Any]) -> str:
+def _encoded(body: Mapping[int, Any], header: frozenset[int]) -> bytes:
+    fault = _fault(body, header)
+    if fault:
+        raise MisuseError(fault)
+    return cbor.encode(body)
+
+
+def _decoded(data: bytes, header: frozenset[int]) -> dict[int, Any]:
+    body = cbor.decode(data)
+    fault = _fault(body, header) if type(body) is dict else "The message is not a map."
+    if fault:
+        raise CodecError(fault)
+    return body  # type: ignore[no-any-return]  # a map by the line above
+
+
+def _sorted_out(body: Mapping[int, Any]) -> tuple[dict[Field, Plain], dict[int, Plain]]:
+    known: dict[Field, Plain] = {}
+    optional: dict[int, Plain] = {}
+    for key, value in body.items():
+        if key in _FIELDS:
+            known[_FIELDS[key]] = f"{value:014d}" if key in _TIMES else value
+        elif key >= FIRST_OPTIONAL:
+            optional[key] = value
+    return known, optional
+
+
+def _wire_time(text: Any) -> Any:
+    """Times are one integer on the wire: YYYYMMDDhhmmss in 9 bytes instead of 15."""
+    return int(text) if type(text) is str and _FOURTEEN.fullmatch(text) else text
+
+
+def _fault(body: Mapping[Any, Any], header: frozenset[int]) -> str:
     """Return what is wrong with a body, or ""; it names keys, never values."""
-    if len(body) < len(Header) or any(number not in body for number in range(len(Header))):
+    if not header <= body.keys():
         return "The message has no complete header."
     for key, value in body.items():
         check = _CHECKS.get(key)
@@ -247,6 +290,8 @@ def _fault(body: Mapping[Any, Any]) -> str:
             check = _plain
         if not check(value):
             return f"The message's value under key {key} has the wrong type or size."
+        if key <= _LAST_HEADER and key not in header:
+            return "The answer has a header of its own."
     if len(body) > len(_CHECKS) + _MAX_OPTIONAL:
         return "The message has too many optional fields."
     return ""
@@ -310,6 +355,12 @@ def _plain(value: Any, depth: int = cbor.MAX_DEPTH - 1) -> bool:
     return value is None or type(value) in (bool, str, bytes)
 
 
+_HEADER_KEYS: Final = frozenset(int(each) for each in Header)
+_NO_KEYS: Final[frozenset[int]] = frozenset()
+_LAST_HEADER: Final = max(_HEADER_KEYS)
+_TIMES: Final = frozenset({int(Field.LOCAL_TIME), int(Field.HOST_TIME)})
+_FOURTEEN: Final = re.compile("[0-9]{14}")
+_TIME: Final = _number(0, 99_991_231_235_959)
 _BARE: Final = frozenset({bool, int, str, bytes})
 _TERMINAL: Final = _identifier(8)
 _COUNTED: Final = _number(1, LAST_NUMBER)
@@ -330,7 +381,7 @@ _CHECKS: Final[Mapping[int, Callable[[Any], bool]]] = {
         Field.CURRENCY: _number(0, 999),
         Field.TIP: _MINOR,
         Field.ENTRY_MODE: _number(0, 99),
-        Field.LOCAL_TIME: _text(14),
+        Field.LOCAL_TIME: _TIME,
         Field.OPERATOR: _text(2),
         Field.ORIGINAL: _original,
         Field.CARD: _bytes,
@@ -344,7 +395,7 @@ _CHECKS: Final[Mapping[int, Callable[[Any], bool]]] = {
         Field.RESPONSE_CODE: _text(2),
         Field.AUTH_CODE: _text(6),
         Field.REFERENCE: _text(12),
-        Field.HOST_TIME: _text(14),
+        Field.HOST_TIME: _TIME,
         Field.ISSUER_DATA: _bytes,
         Field.BALANCE: _MINOR,
         Field.DO_FIRST: _flags,

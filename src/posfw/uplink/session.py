@@ -8,16 +8,17 @@ request only, and neither side can be shown its own message.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from posfw.codec import cbor
 from posfw.crypto import cose
 from posfw.ports import SecureElement
+from posfw.uplink import card_data
 from posfw.uplink.messages import VERSION, Field, Message, MessageType
-from posfw.values.card import CardNumber, CardRead, EntryMode, Secret
-from posfw.values.errors import AuthenticityError, CardDataError, CodecError
+from posfw.values.card import CardRead
+from posfw.values.errors import AuthenticityError, MisuseError
 from posfw.values.identity import Key
 from posfw.values.transaction import Begun
 
@@ -41,9 +42,8 @@ REQUEST: Final = 0
 ANSWER: Final = 1
 CARD: Final = 2
 
-_NUMBER, _ENTRY, _EXPIRY, _SERVICE, _TRACK2, _EMV, _SEQUENCE, _OFFLINE = range(8)
 _KEY_ID_BYTES: Final = 8
-_KID_BYTES: Final = 12
+_COUNTER_BYTES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +125,6 @@ def open_request(data: bytes, element_of: Callable[[bytes], SecureElement]) -> O
         AuthenticityError: it does not verify.
     """
     sealed = cose.parse_mac0(data)
-    if len(sealed.kid) != _KID_BYTES:
-        raise AuthenticityError("The key serial number is not 12 bytes.")
     element = element_of(sealed.kid[:_KEY_ID_BYTES])
     counter = int.from_bytes(sealed.kid[_KEY_ID_BYTES:], "big")
     message = Message.decode(sealed.payload)
@@ -139,9 +137,15 @@ def open_request(data: bytes, element_of: Callable[[bytes], SecureElement]) -> O
 
 
 def protect_answer(message: Message, request: Opened) -> bytes:
-    """Return an answer under the answer key of the request's counter, bound to its hash."""
+    """Return an answer under the answer key of the request's counter, bound to its hash.
+
+    Raises:
+        MisuseError: its header is not the request's.
+    """
+    if header_of(message) != header_of(request.message):
+        raise MisuseError("An answer's header is its request's.")
     return cose.mac0(
-        message.encode(),
+        message.encode_answer(),
         key=request.element.mac_key(request.counter, answer=True),
         kid=kid_of(request.element, request.counter),
         external_aad=external_aad(ANSWER, request.message, request.digest),
@@ -153,8 +157,7 @@ def open_answer(data: bytes, *, element: SecureElement, request: Sealed) -> Mess
 
     Raises:
         CodecError: not a message.
-        AuthenticityError: another request's answer, a wrong MAC, another header, or no response
-            code: no answer at all.
+        AuthenticityError: another request's answer, a wrong MAC, or no response code: no answer.
     """
     sealed = cose.parse_mac0(data)
     if sealed.kid != request.kid:
@@ -165,9 +168,7 @@ def open_answer(data: bytes, *, element: SecureElement, request: Sealed) -> Mess
         key=element.mac_key(counter, answer=True),
         external_aad=external_aad(ANSWER, request.message, request.digest),
     )
-    answer = Message.decode(payload)
-    if _header(answer) != _header(request.message):
-        raise AuthenticityError("The answer's header is not its request's.")
+    answer = Message.decode_answer(payload, request.message)
     if Field.RESPONSE_CODE not in answer.fields:
         raise AuthenticityError("The answer has no response code.")
     return answer
@@ -182,21 +183,10 @@ def seal_card(card: CardRead, begun: Begun, element: SecureElement, nonce: bytes
         element: holds the keys.
         nonce: 12 fresh bytes.
     """
-    plain: dict[int, object] = {
-        _NUMBER: card.number.reveal(),
-        _ENTRY: int(card.entry_mode),
-        _EXPIRY: card.expiry,
-        _SERVICE: card.service_code,
-        _TRACK2: card.track2.reveal(),
-        _EMV: card.emv.reveal(),
-        _OFFLINE: card.approved_offline,
-    }
-    if card.sequence is not None:
-        plain[_SEQUENCE] = card.sequence
     return cose.encrypt0(
-        cbor.encode(plain),
+        card_data.pack(card),
         key=element.data_key(begun.ksn_counter),
-        kid=kid_of(element, begun.ksn_counter),
+        kid=begun.ksn_counter.to_bytes(_COUNTER_BYTES, "big"),
         nonce=nonce,
         external_aad=_card_aad(begun.key),
     )
@@ -210,35 +200,14 @@ def open_card(data: bytes, *, key: Key, element: SecureElement) -> CardRead:
         AuthenticityError: another terminal's or transaction's, or changed.
     """
     sealed = cose.parse_encrypt0(data)
-    if len(sealed.kid) != _KID_BYTES or sealed.kid[:_KEY_ID_BYTES] != element.initial_key_id:
-        raise AuthenticityError("The card data is under another terminal's key.")
-    counter = int.from_bytes(sealed.kid[_KEY_ID_BYTES:], "big")
-    plain = cbor.decode(
-        cose.decrypt0(sealed, key=element.data_key(counter), external_aad=_card_aad(key))
-    )
-    try:
-        return _card(plain)
-    except (KeyError, TypeError, ValueError, AttributeError, CardDataError):
-        # The cause would name the value; the chain is cut so that no card data reaches a log.
-        raise CodecError("The card data has not the form of this version.") from None
-
-
-def _card(plain: Mapping[int, Any]) -> CardRead:
-    return CardRead(
-        number=CardNumber(plain[_NUMBER]),
-        entry_mode=EntryMode(plain[_ENTRY]),
-        expiry=plain[_EXPIRY],
-        service_code=plain[_SERVICE],
-        track2=Secret(plain[_TRACK2]),
-        emv=Secret(plain[_EMV]),
-        sequence=plain.get(_SEQUENCE),
-        approved_offline=plain[_OFFLINE],
-    )
+    data_key = element.data_key(int.from_bytes(sealed.kid, "big"))
+    return card_data.unpack(cose.decrypt0(sealed, key=data_key, external_aad=_card_aad(key)))
 
 
 def _card_aad(key: Key) -> bytes:
     return cbor.encode([VERSION, CARD, key.terminal, 0, key.batch, key.stan, b""])
 
 
-def _header(message: Message) -> tuple[MessageType, str, str, int, int]:
+def header_of(message: Message) -> tuple[MessageType, str, str, int, int]:
+    """Return what an answer has in common with its request."""
     return (message.type, message.terminal, message.merchant, message.batch, message.stan)
