@@ -35,6 +35,7 @@ __all__ = ["SETTINGS", "Journal"]
 
 T = TypeVar("T")
 
+BUSY_S = 0.1  # nobody else may have the file open: waiting for him would be of no use
 SPACE_EVERY = 8  # sales between two looks at the free space: 0.5 MiB of journal at most
 
 
@@ -168,7 +169,9 @@ class Journal:
 
         def again() -> Session:
             self._session.close()
-            raw = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            raw = sqlite3.connect(
+                self._path, isolation_level=None, check_same_thread=False, timeout=BUSY_S
+            )
             self._connection._connection = raw  # noqa: SLF001 - see driver.Worker
             try:
                 open_file(raw, str(self._path), self._chain_key, now, fresh=False)
@@ -381,7 +384,9 @@ def _make(path: Path, chain_key: bytes, now: datetime) -> None:
 @asynccontextmanager
 async def _connected(path: Path) -> AsyncIterator[aiosqlite.Connection]:
     # A backup's steps run in another thread, between the worker's statements (task.copy_pages).
-    connection = aiosqlite.connect(path, isolation_level=None, check_same_thread=False)
+    connection = aiosqlite.connect(
+        path, isolation_level=None, check_same_thread=False, timeout=BUSY_S
+    )
     try:
         await connection
     except sqlite3.Error as error:
