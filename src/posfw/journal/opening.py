@@ -17,6 +17,7 @@ __all__ = [
     "Raw",
     "check_file",
     "open_file",
+    "script_of",
     "statements",
 ]
 
@@ -122,12 +123,10 @@ def _value(connection: Raw, pragma: str) -> Any:
 
 def _migrate(connection: Raw, version: int, chain_key: bytes, now: datetime) -> None:
     """Apply the numbered schema files, all or nothing."""
-    folder = importlib.resources.files("posfw.journal") / "schema"
     connection.execute("BEGIN IMMEDIATE")
     try:
         for number in range(version + 1, SCHEMA_VERSION + 1):
-            script = (folder / f"{number:04d}.sql").read_text(encoding="utf-8")
-            for statement in statements(script):
+            for statement in statements(script_of(number)):
                 connection.execute(statement)
         if version == 0:
             _first_rows(connection, chain_key, now)
@@ -148,6 +147,12 @@ def _first_rows(connection: Raw, chain_key: bytes, now: datetime) -> None:
     connection.execute("INSERT INTO counter VALUES ('stan', 1), ('ksn', 0)")
     opened = (1, 1, now.isoformat())
     connection.execute("INSERT INTO batch (number, sequence, opened_at) VALUES (?, ?, ?)", opened)
+
+
+def script_of(number: int) -> str:
+    """Return a numbered schema file."""
+    folder = importlib.resources.files("posfw.journal") / "schema"
+    return (folder / f"{number:04d}.sql").read_text(encoding="utf-8")
 
 
 def statements(script: str) -> list[str]:
