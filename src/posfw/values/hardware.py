@@ -86,5 +86,6 @@ class PrinterProfile:
     line_mm: float = 0.125
     max_speed_mm_s: float = 60.0
     cutter: str = "none"  # none | partial | full
+    paper_out: str = "unsure"  # keeps | loses | unsure: its buffer when paper ends or cover opens
     head: HeadProfile | None = None
     thermal: ThermalProfile = field(default_factory=ThermalProfile)
