@@ -223,6 +223,24 @@ async def test_lock_and_unlock() -> None:
         await do(operators, "operator_out")
 
 
+async def test_only_who_is_signed_in_sells_and_nobody_while_it_is_locked() -> None:
+    operators = await changed()
+
+    async def code(number: str) -> str:
+        refusal = await operators.refusal(number)
+        return refusal.code if refusal else ""
+
+    assert await code("01") == "OPR-131"
+    await do(operators, "operator_in", operator="01", password="4821")
+    assert (await code("01"), await code("02")) == ("", "OPR-131")
+    await do(operators, "lock")
+    assert await code("01") == "OPR-130"
+    await do(operators, "unlock", operator="01", password="4821")
+    assert await code("01") == ""
+    await do(operators, "operator_in", operator="99", password="48213907")
+    assert await code("99") == "OPR-132"
+
+
 async def test_no_password_is_in_any_record() -> None:
     records = FakeRecords()
     operators = await changed(records)

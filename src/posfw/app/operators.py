@@ -17,6 +17,7 @@ import anyio.to_thread
 
 from posfw.app.verbs import Body, Progress, Verb, text_of
 from posfw.ports import Clock, Random, Records
+from posfw.sale.limits import Refusal
 from posfw.staff import passwords
 from posfw.staff.operators import (
     LOCKED_AFTER,
@@ -114,6 +115,19 @@ class Operators:
             now = self.clock.now()
             await self._note("approved", number, {"action": action.value, "subject": subject})
         return Approval(action, number, subject, now)
+
+    async def refusal(self, number: str) -> Refusal | None:
+        """Return why this operator may not sell now: keypad locked, not signed in, no right."""
+        staff = await self.staff()
+        if staff.locked:
+            return Refusal("OPR-130", "The terminal is locked.", "Unlock: posfw operator unlock")
+        if staff.signed_in != number:
+            return Refusal(
+                "OPR-131", "This operator is not signed in.", "Sign in: posfw operator in"
+            )
+        if not may(number, Action.SELL):
+            return Refusal("OPR-132", "This operator may not sell.", "Sign a cashier in.")
+        return None
 
     async def _check(self, number: str, password: str, action: Action) -> Operator:
         """Return the operator if the password is right and the right is there; record a failure.
