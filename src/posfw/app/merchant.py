@@ -1,0 +1,122 @@
+"""The merchant's parts put together: operators, activation, evening, goods, accounts, upkeep."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from posfw.activate.profile import Profile
+from posfw.app.acceptance import Rounds
+from posfw.app.accounts import Accounts
+from posfw.app.acquirers import schedule_of
+from posfw.app.activation import Activations, Check, Device, TryRound
+from posfw.app.goods import Goods
+from posfw.app.operators import Operators
+from posfw.app.settlement import Settlement
+from posfw.app.upkeep import Maintenance
+from posfw.app.verbs import Verb
+from posfw.app.world import World
+from posfw.crypto.sign1 import PublicKey
+from posfw.journal.store import Journal
+from posfw.ports import Acquirer, SecureElement
+from posfw.sale.limits import Refusal
+from posfw.settle.schedule import Schedule
+from posfw.values.money import Money
+
+__all__ = ["Merchant", "merchant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Merchant:
+    """All of it, as the wiring and tests hold it."""
+
+    operators: Operators
+    activation: Activations
+    settlement: Settlement
+    goods: Goods
+    accounts: Accounts
+    upkeep: Maintenance
+
+    def verbs(self) -> Mapping[str, Verb]:
+        """Return every verb of the merchant's parts."""
+        parts = (
+            self.operators,
+            self.activation,
+            self.settlement,
+            self.goods,
+            self.accounts,
+            self.upkeep,
+        )
+        return {name: verb for part in parts for name, verb in part.verbs().items()}
+
+    async def refusal(self, amount: Money) -> Refusal | None:
+        """Return why no live sale of this amount may begin: not active, or the batch presses."""
+        return await self.activation.refusal() or await self.settlement.refusal(amount)
+
+
+def merchant(
+    *,
+    journal: Journal,
+    acquirer: Acquirer,
+    element: SecureElement,
+    world: World,
+    profiles: Mapping[str, Profile],
+    acquirer_id: str,
+    merchant_id: str,
+    device: Device,
+    bank_key: PublicKey | None,
+    check: Check,
+    try_round: TryRound | Rounds,
+    pre_activated: bool,
+    automatic: bool,
+) -> Merchant:
+    """Build the parts over one journal.
+
+    Args:
+        journal: the terminal's.
+        acquirer: the line.
+        element: its chain key gives the passwords' pepper.
+        world: clocks and chance.
+        profiles: `acquirers.load_profiles()`, read before the loop runs.
+        acquirer_id: whose fees and settlement time count; an unknown one takes unionpay's.
+        merchant_id: for exports.
+        device: identity and device key for the activation file.
+        bank_key: verifies the bank's answers; None where none is installed.
+        check: hardware and stability check.
+        try_round: does acceptance rounds.
+        pre_activated: a demonstration that sells without an activation.
+        automatic: settle by the profile's schedule; False where people settle by hand.
+    """
+    chosen = profiles.get(acquirer_id, profiles["unionpay"])
+    # The pepper is derived, so it never lies beside the journal that holds the digests.
+    pepper = hmac.digest(element.chain_key(), b"operators", "sha256")
+    operators = Operators(journal, world.clock, world.random, pepper)
+    schedule = Schedule(chosen.settle_at, chosen.warn_min, chosen.window_min)
+    return Merchant(
+        operators=operators,
+        activation=Activations(
+            journal=journal,
+            acquirer=acquirer,
+            operators=operators,
+            clock=world.clock,
+            random=world.random,
+            device=device,
+            profiles=profiles,
+            bank_key=bank_key,
+            check=check,
+            try_round=try_round,
+            pre_activated=pre_activated,
+        ),
+        settlement=Settlement(
+            journal,
+            acquirer,
+            operators,
+            world.clock,
+            schedule=schedule if automatic else None,
+            sign_off=chosen.sign_off and automatic,
+        ),
+        goods=Goods(journal, world.clock),
+        accounts=Accounts(journal, world.clock, schedule_of(chosen), merchant_id),
+        upkeep=Maintenance(journal, world.clock),
+    )
