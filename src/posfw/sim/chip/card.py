@@ -65,6 +65,7 @@ class ChipCard:
     _afl: bytes = field(init=False)
     _keys: pki.CardKeys | None = field(init=False, repr=False)
     _selected: str = ""
+    _occurrence: int = 0
     _pending: bytes = field(default=b"", repr=False)
     _challenge: bytes = b""
     _exchanged: bytes = field(default=b"", repr=False)
@@ -145,8 +146,8 @@ class ChipCard:
             self._selected = "pse"
             return tlv(0x6F, tlv(0x84, PSE), tlv(0xA5, tlv(0x88, b"\x01"))) + OK
         fitting = [each for each in self._names if each[0].startswith(name)]
-        if command[3] & 0x02:
-            fitting = fitting[1:]
+        self._occurrence = self._occurrence + 1 if command[3] & 0x02 else 0
+        fitting = fitting[self._occurrence :]
         if not fitting:
             return NOT_FOUND
         aid, label, priority = fitting[0]

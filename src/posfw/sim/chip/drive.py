@@ -63,7 +63,7 @@ def parameters(
 ) -> EmvParameters:
     """Return terminal parameters that know these cards."""
     aids = tuple(
-        AidParameters(each.aid[:8], TAC_DENIAL, TAC_ONLINE, TAC_DEFAULT, floor_minor=floor_minor)
+        AidParameters(each.aid[:7], TAC_DENIAL, TAC_ONLINE, TAC_DEFAULT, floor_minor=floor_minor)
         for each in profiles
     )
     keys = tuple(ca_key(each) for each in profiles)
