@@ -207,6 +207,15 @@ async def test_refused_records_close_the_batch_unbalanced_instead_of_stopping_th
     assert journal.log == ["freeze", "close"]
 
 
+async def test_records_of_the_first_answer_count_where_the_upload_tells_none() -> None:
+    journal = FakeJournal(rows=[SALE])
+    told = {**HOST, "result": 2, "records": [[1, 999, 1]]}
+    for upload in ({"response_code": "00", "received": 1}, {"response_code": "96"}):
+        result = await settle(journal, FakeAcquirer(told, upload), journal, FixedClock())
+        assert [d.theirs_minor for d in result.differences] == [999]
+        assert journal.closed["compared"] is True
+
+
 async def test_a_batch_that_the_bank_closed_before_is_fetched_and_closed() -> None:
     journal = FakeJournal(rows=[SALE])
     acquirer = FakeAcquirer(

@@ -61,7 +61,7 @@ async def settle(
     if way is Course.GO_ON and same:
         records = _records(answer.get("records"))
     else:
-        records = await _exchange_records(acquirer, batch, transactions)
+        records = await _exchange_records(acquirer, batch, transactions, answer.get("records"))
     differences = () if records is None else compare(transactions, records)
     balanced = same and records is not None and not differences
     body = {
@@ -110,9 +110,9 @@ async def _reopen(journal: BatchJournal, batch: int, code: str, clock: Clock) ->
 
 
 async def _exchange_records(
-    acquirer: Acquirer, batch: int, transactions: Sequence[Transaction]
+    acquirer: Acquirer, batch: int, transactions: Sequence[Transaction], told: object
 ) -> Sequence[Sequence[int]] | None:
-    """Upload our records (批上送) and return the bank's; None if it refuses them.
+    """Upload our records (批上送) and return the bank's: newly told, else `told`, else None.
 
     A refusal here must not stop selling: the bank has closed the batch, ours closes unbalanced.
     """
@@ -121,15 +121,15 @@ async def _exchange_records(
         for t in transactions
         if t.counts
     ]
-    answer: Mapping[str, object] = {}
     for first in range(0, max(1, len(ours)), UPLOAD_RECORDS):
         part = ours[first : first + UPLOAD_RECORDS]
         last = first + UPLOAD_RECORDS >= len(ours)
         fields = {"batch": batch, "records": part, "count": len(ours), "last": last}
         answer = await acquirer.call("upload", fields)
         if course(answer.get("response_code")) is Course.REOPEN:
-            return None
-    return _records(answer.get("records"))
+            break
+        told = answer.get("records", told)
+    return None if told is None else _records(told)
 
 
 def _same(ours: Totals, answer: Mapping[str, object]) -> bool:
