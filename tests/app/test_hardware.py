@@ -28,7 +28,7 @@ def machine(tmp_path: Path) -> KernelTree:
     tree = KernelTree(tmp_path / "root")
     tree.hwmon(0, "tmp105", 41_500)
     tree.led("pos:power")
-    tree.put("sys/class/rtc/rtc0/name", "rtc-ds1307\n")
+    tree.put("sys/class/rtc/rtc0/name", "rtc-ds1307 0-0068\n")
     tree.put("sys/class/rtc/rtc0/since_epoch", "1795467480\n")
     tree.put("sys/class/watchdog/watchdog0/identity", "imx2+ watchdog\n")
     device = "sys/devices/platform/soc/21e8000.serial"
@@ -54,7 +54,7 @@ async def test_the_parts_of_a_profile_become_drivers(machine: KernelTree) -> Non
 
 
 def test_a_board_without_parts_has_none() -> None:
-    parts = hardware_of(SHELF.load("host"))
+    parts = hardware_of(SHELF.load("imx6ull-evk"))
     assert (parts.sensor, parts.keypad, parts.battery) == (None, None, None)
 
 

@@ -394,7 +394,7 @@ async def test_a_battery_tells_its_charge_or_nothing(kind: str, tree: KernelTree
 def test_a_clock_without_a_believable_time_tells_nothing(tree: KernelTree) -> None:
     tree.put("sys/class/rtc/rtc0/name", "snvs_rtc\n")
     tree.put("sys/class/rtc/rtc0/since_epoch", "120\n")
-    tree.put("sys/class/rtc/rtc1/name", "rtc-ds1307\n")
+    tree.put("sys/class/rtc/rtc1/name", "rtc-ds1307 0-0068\n")  # as Linux 6.1 writes it
     tree.put("sys/class/rtc/rtc1/since_epoch", "1795467480\n")
     assert rtc_utc_s(root=tree.root) is None
     assert rtc_utc_s("rtc-ds1307", root=tree.root) == 1795467480

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import anyio
 
-from posfw.board.driver.sysfs import children, find, read
+from posfw.board.driver.sysfs import children, read
 from posfw.board.readings import number
 from posfw.ports import Charge
 
@@ -36,11 +36,15 @@ def rtc_utc_s(name: str = "", *, root: Path = Path("/")) -> float | None:
     """Return the clock chip's seconds since 1970 (UTC), None where it has no believable time.
 
     Args:
-        name: text of /sys/class/rtc/*/name; "" for the first.
+        name: first word of /sys/class/rtc/*/name, the driver; "" for the first clock.
         root: where /sys lies.
     """
-    folder = root / "sys/class/rtc"
-    entry = find(folder, "name", name) if name else next(children(folder), None)
+    entry = None
+    for clock in children(root / "sys/class/rtc"):
+        # `rtc-ds1307 0-0068`: driver and device; the bus number may move between boots.
+        if not name or (read(clock / "name") or "").partition(" ")[0] == name:
+            entry = clock
+            break
     seconds = number(read(entry / "since_epoch")) if entry else None
     # A chip without a battery starts in 1970 or 2000; certificates would not be valid yet.
     return seconds if seconds is not None and seconds > 1_577_836_800 else None
