@@ -3,8 +3,9 @@ PY := .venv/bin/python
 SEED ?= 1
 SEEDS ?= 1 2 3
 CUTS ?= 100000
+KILLS ?= 300
 
-.PHONY: cuts emupos cbor5 oracle day-check help run test check format lint types imports docs bench pins env env-dev clean
+.PHONY: kills cuts emupos cbor5 oracle day-check help run test check format lint types imports docs bench pins env env-dev clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -62,6 +63,9 @@ day-check: env-dev  ## the business day must balance for several seeds
 
 cuts: env-dev  ## cut the power of the journal CUTS times (SEED), and of wrong ones that must fail
 	@$(PY) -m tests.power.campaign --cuts $(CUTS) --seed $(SEED)
+
+kills: env-dev  ## SIGKILL the real terminal KILLS times while it sells
+	@$(PY) -m tests.system.sigkill --kills $(KILLS) --seed $(SEED)
 
 bench: env-dev  ## every performance claim as a ratio measured in this run
 	@$(PY) -m bench
