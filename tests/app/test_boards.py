@@ -121,8 +121,10 @@ def test_detection_is_told_with_its_reason(
 ) -> None:
     monkeypatch.setenv("POSFW_BOARDS", str(BOARDS))
     monkeypatch.delenv("POSFW_BOARD", raising=False)
-    (tmp_path / "proc/device-tree").mkdir(parents=True)
-    (tmp_path / "proc/device-tree/compatible").write_bytes(b"fsl,imx8mm-evk\0fsl,imx8mm\0")
+    (tmp_path / "sys/firmware/devicetree/base").mkdir(parents=True)
+    (tmp_path / "sys/firmware/devicetree/base/compatible").write_bytes(
+        b"fsl,imx8mm-evk\0fsl,imx8mm\0"
+    )
     assert main(["board", "detect", "--root", str(tmp_path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["board"] == "imx8mm-evk"
     root = ["--root", str(tmp_path)]

@@ -109,8 +109,10 @@ def test_a_revision_is_read_or_the_default() -> None:
 
 
 def test_evidence_and_override_are_read_below_a_root(tmp_path: Path) -> None:
-    (tmp_path / "proc/device-tree").mkdir(parents=True)
-    (tmp_path / "proc/device-tree/compatible").write_bytes(b"ti,am335x-bone-black\0ti,am33xx\0")
+    (tmp_path / "sys/firmware/devicetree/base").mkdir(parents=True)
+    (tmp_path / "sys/firmware/devicetree/base/compatible").write_bytes(
+        b"ti,am335x-bone-black\0ti,am33xx\0"
+    )
     (tmp_path / "etc/posfw").mkdir(parents=True)
     (tmp_path / "etc/posfw/board").write_text("rpi-cm4\n", encoding="utf-8")
     assert evidence(tmp_path).compatible == ("ti,am335x-bone-black", "ti,am33xx")

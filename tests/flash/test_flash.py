@@ -120,6 +120,21 @@ def test_an_image_that_is_not_whole_touches_no_target(
     assert untouched(target.path)
 
 
+def test_a_target_changed_between_question_and_answer_is_refused(
+    image: Path, tmp_path: Path
+) -> None:
+    target = make_target(tmp_path, "unit-4711")
+
+    def swap(_: str) -> str:
+        make_target(tmp_path, "unit-4711", SIZE + 8192)
+        return "4711"
+
+    arguments = ["--target", target.ident, "--unsigned", "--progress", "none"]
+    state = str(tmp_path / "state")
+    assert main([str(image), "--state", state, *arguments], ask=swap) == Exit.REFUSED
+    assert untouched(target.path)
+
+
 def test_two_processes_never_write_one_target(image: Path, tmp_path: Path) -> None:
     target = make_target(tmp_path)
     arguments = ["--target", target.ident, "--unsigned", "--yes"]

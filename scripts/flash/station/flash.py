@@ -195,6 +195,7 @@ def _one(
         with _lease(job.state, disk):
             descriptor = disks.open_exclusive(disk)
             try:
+                _still_the_same(disk, descriptor)
                 report = writer.write_target(
                     job.image,
                     job.manifest,
@@ -210,6 +211,19 @@ def _one(
         reason = f"The bench itself failed: {error}."
         return Result(disk.ident, Exit.FAILED, disk.serial, report, (reason,))
     return Result(disk.ident, Exit.OK, disk.serial, report)
+
+
+def _still_the_same(disk: Disk, descriptor: int) -> None:
+    """Look again, now that nobody can take it away: a stick may have been changed meanwhile.
+
+    Raises:
+        BenchError: REFUSED; nothing was written.
+    """
+    now = disks.inspect(disk.ident)
+    size = os.lseek(descriptor, 0, os.SEEK_END)
+    if (now.path, now.serial, now.size) != (disk.path, disk.serial, disk.size) or size != now.size:
+        told = f"{disk.ident} is not the disk that was confirmed."
+        raise BenchError(Exit.REFUSED, told)
 
 
 def _name(disk: Disk) -> str:

@@ -29,7 +29,8 @@ SHARED: Final = {"soc": "_soc", "mechanism": "_mechanism"}
 
 def evidence(root: Path = Path("/")) -> Evidence:
     """Read what this machine says of itself; what cannot be read is absent."""
-    tree = _bytes(root / "proc/device-tree/compatible")
+    # Not /proc/device-tree, a link to this: the service sees only processes there (ProcSubset).
+    tree = _bytes(root / "sys/firmware/devicetree/base/compatible")
     name = _bytes(root / "sys/class/dmi/id/board_name")
     return Evidence(split_compatible(tree), name.decode("utf-8", "replace").strip())
 

@@ -1,8 +1,8 @@
 """Which board this is: device-tree strings compared whole, the most specific first.
 
-/proc/device-tree/compatible holds texts ended by NUL, ordered by specificity: the first one that
-any profile claims wins. Searching for parts of texts would depend on the order of profiles
-(rk3399 in rk3399pro) and is never done.
+The tree's `compatible` file (below /sys/firmware/devicetree/base) holds texts ended by NUL,
+ordered by specificity: the first one that any profile claims wins. Searching for parts of texts
+would depend on the order of profiles (rk3399 in rk3399pro) and is never done.
 """
 
 from __future__ import annotations
