@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "refund": ("posfw.cli.cashier", "refund", "Give money back, partly or wholly. 退货"),
     "settle": ("posfw.cli.settle", "settle", "Settle, report, compare, export. 结算"),
     "receipt": ("posfw.cli.receipt", "receipt", "Look at slips, print reports. 签购单"),
+    "printer": ("posfw.cli.printer", "printer", "State, test print, a day of heat. 打印机"),
     "reprint": ("posfw.cli.cashier", "reprint", "Print a past receipt again. 重打印"),
     "prints": ("posfw.cli.cashier", "prints", "Decide about receipts whose printing was cut."),
     "activate": ("posfw.cli.activate", "activate", "From a blank terminal to live sales. 激活"),

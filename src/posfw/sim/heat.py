@@ -7,14 +7,13 @@ sees the thermistor and what it is asked, the trace holds the true temperature.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from posfw.printer.strip import Strip
 from posfw.printer.throttle import Go, Start, Throttle, Wait
 from posfw.sim.head import HeadSim
-from posfw.values.hardware import PrinterProfile
 
 __all__ = ["Job", "Rule", "Sample", "Throttled", "Trace", "run", "strips_of"]
 
@@ -233,11 +232,3 @@ def run(
             state.trace.jobs += 1
     state.trace.seconds = clock.now - begun
     return state.trace
-
-
-def business_day(profile: PrinterProfile, seed_gaps: Iterator[float]) -> Iterator[Job]:
-    """Yield an endless day of two-copy receipts, every tenth with a logo and codes."""
-    rows = round(100 / profile.line_mm)  # a receipt of 100 mm
-    for number, gap_s in enumerate(seed_gaps):
-        yield Job(rows, 0.30 if number % 10 == 9 else 0.12, gap_s)
-        yield Job(rows, 0.30 if number % 10 == 9 else 0.12)
