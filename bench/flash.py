@@ -1,4 +1,4 @@
-"""The flashing bench's claim: writing and proving an image against bmaptool and a checksum read."""
+"""The flashing claim: writing and proving an image against bmaptool and a checksum read."""
 
 from __future__ import annotations
 
