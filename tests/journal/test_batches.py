@@ -5,9 +5,7 @@ from pathlib import Path
 import pytest
 
 from posfw.values.document import DocumentKind, DocumentRef
-from posfw.values.errors import (
-    RefusedError,
-)
+from posfw.values.errors import MisuseError, RefusedError
 from tests.journal.fakes import NOW, SALE, approved, opened, unknown
 
 
@@ -33,3 +31,11 @@ async def test_a_batch_in_doubt_is_not_closed(tmp_path: Path) -> None:
         batch = await journal.freeze(NOW)
         with pytest.raises(RefusedError):
             await journal.close(batch, {}, NOW)
+
+
+async def test_an_open_batch_that_was_not_frozen_is_not_closed(tmp_path: Path) -> None:
+    async with opened(tmp_path) as journal:
+        await journal.conclude(approved(await journal.begin(SALE)))
+        with pytest.raises(MisuseError, match="not frozen"):
+            await journal.close(1, {}, NOW)
+        assert (await journal.begin(SALE)).key.batch == 1

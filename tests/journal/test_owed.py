@@ -71,3 +71,17 @@ async def test_a_late_acknowledgement_ends_no_later_message(tmp_path: Path) -> N
         await journal.acknowledge(first, "00", NOW)
         (second,) = await journal.owed(10)
         assert second.number != first.number
+
+
+async def test_many_messages_of_one_kind_hide_no_other_kind(tmp_path: Path) -> None:
+    async with opened(tmp_path) as journal:
+        for conclusion in [unknown] * 5 + [offline] * 3:
+            await journal.conclude(conclusion(await journal.begin(SALE)))
+        first = await journal.owed(2)
+        assert [(owed.number, owed.kind) for owed in first] == [
+            (1, OwedKind.REVERSAL),
+            (2, OwedKind.REVERSAL),
+            (6, OwedKind.ADVICE),
+            (7, OwedKind.ADVICE),
+        ]
+        assert [owed.number for owed in await journal.owed(2, after=2)] == [3, 4, 6, 7]

@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import aiosqlite
 import anyio
@@ -32,9 +32,11 @@ from posfw.values.errors import (
 
 __all__ = [
     "Anchor",
+    "Connect",
     "Session",
     "Worker",
     "cannot_use",
+    "connect",
     "forbidden",
     "free_mib",
     "hold",
@@ -45,6 +47,17 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+# Opens a journal's database, with a worker of its own that is not started yet.
+Connect: TypeAlias = Callable[[Path], aiosqlite.Connection]
+
+BUSY_S = 0.1  # nobody else may have the file open: waiting for him would be of no use
+
+
+def connect(path: Path) -> aiosqlite.Connection:
+    """Return a connection whose functions run in a thread once it is awaited."""
+    # A backup's steps run in another thread, between the worker's statements (task.copy_pages).
+    return aiosqlite.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_S)
 
 
 class _Reply:
@@ -83,8 +96,9 @@ class _Reply:
         """Wait for the end after a cancellation: a queued function runs in any case."""
         while not self.finished:
             self.waiter = self._port.loop.create_future()
-            with anyio.CancelScope(shield=True):
-                await asyncio.wait((self.waiter,))
+            # A task may be cancelled again, past any scope, while it waits here.
+            with suppress(asyncio.CancelledError), anyio.CancelScope(shield=True):
+                await self.waiter
 
 
 class _Port:
@@ -99,7 +113,8 @@ class _Port:
     def call_soon_threadsafe(self, function: Callable[..., object], *values: object) -> None:
         """Take a call from the worker thread (asyncio's name: aiosqlite calls it)."""
         self._calls.append((function, values))
-        os.eventfd_write(self._event, 1)
+        if self._event >= 0:
+            os.eventfd_write(self._event, 1)
 
     def _deliver(self) -> None:
         os.eventfd_read(self._event)
@@ -108,8 +123,9 @@ class _Port:
             function(*values)
 
     def close(self) -> None:
-        self.loop.remove_reader(self._event)
-        os.close(self._event)
+        event, self._event = self._event, -1
+        self.loop.remove_reader(event)
+        os.close(event)
 
 
 class Worker:

@@ -22,7 +22,19 @@ import anyio
 import anyio.to_thread
 
 from posfw.journal import batches, jobs, owed, reading, records, sales
-from posfw.journal.driver import Anchor, Session, Worker, cannot_use, free_mib, hold, make, release
+from posfw.journal.driver import (
+    BUSY_S,
+    Anchor,
+    Connect,
+    Session,
+    Worker,
+    cannot_use,
+    connect,
+    free_mib,
+    hold,
+    make,
+    release,
+)
 from posfw.journal.opening import SETTINGS, merge_log, open_file
 from posfw.ports import Clock
 from posfw.values.document import Copy, DocumentRef, Job, JobState
@@ -35,7 +47,6 @@ __all__ = ["SETTINGS", "Journal"]
 
 T = TypeVar("T")
 
-BUSY_S = 0.1  # nobody else may have the file open: waiting for him would be of no use
 SPACE_EVERY = 8  # sales between two looks at the free space: 0.5 MiB of journal at most
 
 
@@ -88,10 +99,12 @@ class Journal:
         clock: Clock,
         create: bool = False,
         reserve_mib: int = 0,
+        connect: Connect = connect,
     ) -> AsyncIterator[Journal]:
         """Open the journal for the length of the context; only `create` makes a new file.
 
         `reserve_mib` of the disk stay free for reversals and settlement: below, no sale begins.
+        `connect` says where the journal's functions run: in a thread of their own.
 
         Raises:
             JournalBusyError: another process holds it.
@@ -105,7 +118,7 @@ class Journal:
         try:
             if create:
                 await anyio.to_thread.run_sync(_make, path, chain_key, clock.now())
-            async with _connected(path) as connection:
+            async with _connected(path, connect(path)) as connection:
                 journal = cls(connection, path, terminal, chain_key)
                 journal._reserve_mib = reserve_mib
                 try:
@@ -382,11 +395,9 @@ def _make(path: Path, chain_key: bytes, now: datetime) -> None:
 
 
 @asynccontextmanager
-async def _connected(path: Path) -> AsyncIterator[aiosqlite.Connection]:
-    # A backup's steps run in another thread, between the worker's statements (task.copy_pages).
-    connection = aiosqlite.connect(
-        path, isolation_level=None, check_same_thread=False, timeout=BUSY_S
-    )
+async def _connected(
+    path: Path, connection: aiosqlite.Connection
+) -> AsyncIterator[aiosqlite.Connection]:
     try:
         await connection
     except sqlite3.Error as error:
