@@ -42,7 +42,7 @@ def test_a_site_is_read_with_defaults() -> None:
         ('id = "12345678"', 'id = "123"', "terminal.id: must have 8 characters"),
         ('["swiped"]', '["swipped"]', "unknown entry mode swipped"),
         ("authorise_s = 1.5", "authorise_s = 0", "must be above zero"),
-        ("[keys]", "[kees]", "keys.file: is missing"),
+        ("[keys]", "[kees]", "kees: is not known here"),
         ('language = "en"', 'language = "fr"', "must be one of"),
         ('name = "Corner shop"\n', "", "merchant.name: is missing"),
     ],

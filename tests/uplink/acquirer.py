@@ -12,6 +12,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from posfw.codec.frame import Deframer, frame
 from posfw.keys.software import SoftwareElement
+from posfw.ports import SecureElement
 from posfw.uplink.messages import Field, Message, MessageType
 from posfw.uplink.session import Opened, open_request, protect_answer
 from posfw.uplink.task import Uplink, UplinkSettings
@@ -189,7 +190,12 @@ def begun(stan: int = 7) -> Begun:
 
 @asynccontextmanager
 async def running(
-    bank: Bank, rows: Rows, *, limit_s: float = 5.0, wait: bool = True
+    bank: Bank,
+    rows: Rows,
+    *,
+    limit_s: float = 5.0,
+    wait: bool = True,
+    element: SecureElement = ELEMENT,
 ) -> AsyncIterator[Uplink]:
     settings = UplinkSettings(
         addresses=("localhost:1",),
@@ -198,10 +204,12 @@ async def running(
         merchant=MERCHANT,
         authorise_timeout_s=limit_s,
         call_timeout_s=limit_s,
+        retry_base_s=0.01,
+        retry_cap_s=0.1,
     )
     uplink = Uplink(
         journal=rows,
-        element=ELEMENT,
+        element=element,
         random=Chance(),
         clock=Clock(),
         settings=settings,

@@ -49,7 +49,8 @@ SITE_SCHEMA: Schema = {
         "certificate": _TEXT,
         "key": _TEXT,
     },
-    "keys": {"file": _TEXT},
+    # What the board's keys.element needs: software a file; pkcs11 library, token and pin_file.
+    "keys": {name: Leaf(str) for name in ("file", "library", "token", "pin_file")},
     "ports": {"*": Leaf(str)},
     "policy": {
         "enabled": Leaf(bool),
@@ -91,13 +92,18 @@ class Site:
     ca: str
     certificate: str
     key: str
-    key_file: str
+    keys: Mapping[str, str]
     language: str
     ports: Mapping[str, str]
     policy: Mapping[str, Any]
     timing: Timing
     header: str = ""
     footer: str = ""
+
+    @property
+    def key_file(self) -> str:
+        """The software element's file, "" where the site names none."""
+        return self.keys.get("file", "")
 
 
 def parse_site(text: str, *, source: str) -> Site:
@@ -120,7 +126,7 @@ def parse_site(text: str, *, source: str) -> Site:
         ca=acquirer["ca"],
         certificate=acquirer["certificate"],
         key=acquirer["key"],
-        key_file=complete["keys"]["file"],
+        keys=complete["keys"],
         language=complete.get("language", "zh-Hans"),
         ports=complete.get("ports", {}),
         policy=complete.get("policy", {}),

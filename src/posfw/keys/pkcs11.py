@@ -32,6 +32,20 @@ _USES: Final = (
     Attribute.WRAP,
     Attribute.UNWRAP,
 )
+_FAULTS: Final = (
+    (
+        (pkcs11.NoSuchToken, pkcs11.TokenNotPresent, pkcs11.DeviceRemoved),
+        "SEC-011",
+        "Insert the token; the terminal opens it by itself.",
+    ),
+    ((pkcs11.PinIncorrect, pkcs11.PinInvalid), "SEC-012", "Correct the PIN file and restart."),
+    ((pkcs11.PinLocked,), "SEC-013", "Call service: the token's PIN is locked."),
+    (
+        (pkcs11.SessionClosed, pkcs11.SessionHandleInvalid, pkcs11.UserNotLoggedIn),
+        "SEC-011",
+        "Insert the token; the terminal opens it by itself.",
+    ),
+)
 
 
 def _only(*uses: Attribute) -> dict[Attribute, Any]:
@@ -44,12 +58,30 @@ def open_session(library: str, token_label: str, pin: str) -> Any:
     """Return a logged-in session; the caller closes it.
 
     Raises:
-        KeyStoreError: no library, no such token, or a wrong PIN.
+        KeyStoreError: no library (SEC-001), no such token (SEC-011), a wrong PIN (SEC-012), a PIN
+            locked after wrong ones (SEC-013).
     """
     try:
-        return pkcs11.lib(library).get_token(token_label=token_label).open(user_pin=pin, rw=True)
+        return _logged_in(pkcs11.lib(library).get_token(token_label=token_label), pin)
     except (pkcs11.PKCS11Error, RuntimeError) as error:
-        raise KeyStoreError(f"The token does not open: {type(error).__name__}.") from error
+        raise _fault("The token does not open", error) from error
+
+
+def _logged_in(token: Any, pin: str) -> Any:
+    try:
+        return token.open(user_pin=pin, rw=True)
+    except pkcs11.UserAlreadyLoggedIn:
+        return token.open(rw=True)  # a login holds for the process, not for one session
+
+
+def _fault(what: str, error: Exception) -> KeyStoreError:
+    """Return the fault with the stable code of what went wrong."""
+    for kinds, code, next_step in _FAULTS:
+        if isinstance(error, kinds):
+            return KeyStoreError(
+                f"{what}: {type(error).__name__}.", code=code, next_step=next_step
+            )
+    return KeyStoreError(f"{what}: {type(error).__name__}.")
 
 
 def provision(session: Any, *, initial_key: bytes, initial_key_id: bytes, secret: bytes) -> None:
@@ -91,7 +123,7 @@ class TokenMacKey:
         try:
             return bytes(self._key.sign(data, mechanism=Mechanism.SHA256_HMAC))
         except pkcs11.PKCS11Error as error:
-            raise KeyStoreError(f"The token failed: {type(error).__name__}.") from error
+            raise _fault("The token failed", error) from error
 
 
 class TokenDataKey:
@@ -111,7 +143,7 @@ class TokenDataKey:
                 )
             )
         except pkcs11.PKCS11Error as error:
-            raise KeyStoreError(f"The token failed: {type(error).__name__}.") from error
+            raise _fault("The token failed", error) from error
 
     def decrypt(self, nonce: bytes, ciphertext: bytes, aad: bytes) -> bytes:
         """Return the plaintext; raises AuthenticityError when the tag does not fit."""
@@ -122,6 +154,8 @@ class TokenDataKey:
                 )
             )
         except pkcs11.PKCS11Error as error:
+            if isinstance(error, _FAULTS[0][0] + _FAULTS[3][0]):
+                raise _fault("The token failed", error) from error
             # SoftHSM2 reports a wrong tag as GeneralError: it cannot be told from other faults.
             raise AuthenticityError("Encrypted data does not verify.") from error
 
@@ -136,8 +170,10 @@ class Pkcs11Element:
             self._first = session.get_key(label=INITIAL_LABEL)
             self._secret = TokenMacKey(session.get_key(label=SECRET_LABEL))
             self._id = bytes(self._first[Attribute.ID])
-        except pkcs11.PKCS11Error as error:
+        except pkcs11.NoSuchKey as error:
             raise KeyStoreError("The token has no keys of this terminal.") from error
+        except pkcs11.PKCS11Error as error:
+            raise _fault("The token does not open", error) from error
 
     @property
     def initial_key_id(self) -> bytes:
@@ -186,7 +222,7 @@ def _derive(key: Any, data: bytes, kind: KeyType, template: dict[Attribute, Any]
             template=template,
         )
     except pkcs11.PKCS11Error as error:
-        raise KeyStoreError(f"The token derives no key: {type(error).__name__}.") from error
+        raise _fault("The token derives no key", error) from error
 
 
 def _gcm(nonce: bytes, aad: bytes) -> Any:

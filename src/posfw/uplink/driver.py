@@ -21,7 +21,7 @@ from posfw.uplink.faults import fault
 from posfw.uplink.messages import Message
 from posfw.uplink.session import Sealed, open_answer
 from posfw.uplink.settings import UplinkSettings, host_and_port
-from posfw.values.errors import ConfigError, InputError, LinkError
+from posfw.values.errors import ConfigError, InputError, KeyStoreError, LinkError
 
 __all__ = [
     "LINE_ERRORS",
@@ -303,5 +303,8 @@ class Link:
             waiting.answer = open_answer(payload, element=self._element, request=waiting.sealed)
         except (InputError, KeyError):
             self.ignored += 1
+            return
+        except KeyStoreError:
+            self.end("NET-132")  # nothing can be verified: what waits stays unknown
             return
         waiting.done.set()

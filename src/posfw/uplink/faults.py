@@ -54,6 +54,11 @@ FAULTS: Final[Mapping[str, LineFault]] = {
             "The acquirer does not speak this version of the protocol.",
             "Update the terminal's software.",
         ),
+        LineFault(
+            "NET-132",
+            "The secure element gives no key.",
+            "Check the secure element: posfw keys",
+        ),
     )
 }
 

@@ -32,7 +32,7 @@ from posfw.uplink.pending import Pending
 from posfw.uplink.session import protect_request, seal_card
 from posfw.uplink.settings import UplinkSettings
 from posfw.values.card import CardRead
-from posfw.values.errors import LinkError, MisuseError
+from posfw.values.errors import KeyStoreError, LinkError, MisuseError
 from posfw.values.identity import Key
 from posfw.values.outcome import Outcome, Unknown, Unreachable
 from posfw.values.transaction import Begun, Owed, Transaction
@@ -155,10 +155,14 @@ class Uplink:
         deadline = anyio.current_time() + limit_s
         if not await self._clear_way(limit_s / 2):
             return Unreachable("reversals or script results are not answered")
-        sealed = b"" if card is None else self.seal(begun, card)
+        try:
+            sealed = b"" if card is None else self.seal(begun, card)
+        except KeyStoreError as error:
+            # Never "unreachable": without keys nothing may be approved offline either.
+            return Unknown(f"the secure element failed ({error.stable_code})")
         request = requests.authorise(begun, self._settings.merchant, card, sealed)
         rest_s = max(0.0, deadline - anyio.current_time())
-        answer = await self._ask(request, begun.ksn_counter, rest_s)
+        answer = await self._asked(request, begun.ksn_counter, rest_s)
         return requests.outcome_of(answer) if isinstance(answer, Message) else answer
 
     async def inquire(self, key: Key) -> Outcome:
@@ -167,8 +171,7 @@ class Uplink:
         if not self.online:
             return Unreachable(self._state.error or "the line is down")
         request = requests.inquiry(key, self._settings.merchant)
-        counter = await self._next_counter()
-        answer = await self._ask(request, counter, self._settings.authorise_timeout_s)
+        answer = await self._asked(request, None, self._settings.authorise_timeout_s)
         return requests.inquired(answer) if isinstance(answer, Message) else answer
 
     def seal(self, begun: Begun, card: CardRead) -> bytes:
@@ -232,6 +235,8 @@ class Uplink:
         link = Link(stream, self._element, self._settings.write_timeout_s)
         try:
             await self._serve(link)
+        except* KeyStoreError:
+            link.end("NET-132")  # a token that was pulled or a key that is used up: tried again
         finally:
             self._link = None
             self._ignored += link.ignored
@@ -347,6 +352,16 @@ class Uplink:
                 ahead = before_sale(await self._journal.owed(self._settings.window))
             return not ahead
         return False
+
+    async def _asked(
+        self, request: Message, counter: int | None, timeout_s: float
+    ) -> Message | Unreachable | Unknown:
+        """Like `_ask`; a failing secure element leaves doubt, never a guess."""
+        try:
+            number = await self._next_counter() if counter is None else counter
+            return await self._ask(request, number, timeout_s)
+        except KeyStoreError as error:
+            return Unknown(f"the secure element failed ({error.stable_code})")
 
     async def _ask(
         self, request: Message, counter: int, timeout_s: float
