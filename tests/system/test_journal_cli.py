@@ -183,6 +183,8 @@ async def test_a_running_terminal_answers_the_same(
             code, body, _ = await ask("export", "--format", form, "-o", out, "--file", copy)
             assert out.read_bytes() == served
         assert len(list(copies.iterdir())) <= 2
+        code, body, _ = await ask("reopen")
+        assert (code, body["result"]["in_doubt"]) == (0, 0)
         code, _, err = await ask("restore", copy)
         assert code == 7
         assert "holds the journal" in err

@@ -96,6 +96,14 @@ def backup(folder: Path, keep: int, state: Path, *, as_json: bool) -> int:
 
 
 @journal.command()
+@state_option
+@json_option
+def reopen(state: Path, *, as_json: bool) -> int:
+    """After a fault of the storage: read the journal again and go on. 重新打开"""
+    return perform(state / "control.sock", {"do": "journal_reopen"}, as_json=as_json)
+
+
+@journal.command()
 @click.argument("copy", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--behind", is_flag=True, help="Take an older copy; sign on before the next sale.")
 @state_option
