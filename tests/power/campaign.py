@@ -28,7 +28,7 @@ from tests.power.outside import KINDS
 __all__ = ["Work", "do"]
 
 STRETCH: Final = 5_000  # cuts of one stretch of business: about 3,000 positions, 2,000 recoveries
-CONTROL: Final = 1_200
+CONTROL: Final = 800
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,8 +77,13 @@ class _Shop:
         began = time.monotonic()
         self.process = await anyio.open_process([*command, *places], stderr=out)
         assert self.process.stdout is not None
-        with anyio.fail_after(PATIENCE_S):
-            line = await BufferedByteReceiveStream(self.process.stdout).receive_until(b"\n", 4096)
+        lines = BufferedByteReceiveStream(self.process.stdout)
+        try:
+            with anyio.fail_after(PATIENCE_S):
+                line = await lines.receive_until(b"\n", 4096)
+        except (anyio.IncompleteRead, TimeoutError) as error:
+            told = (self.state / "stderr.txt").read_text(errors="replace")[-2000:]
+            raise AssertionError(f"life {len(self.ready_s) + 1} did not start: {told}") from error
         assert b"ready" in line, line
         self.ready_s.append(time.monotonic() - began)
 
