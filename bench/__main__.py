@@ -8,7 +8,17 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import drain, flash, journal, printer_render, printer_throttle, terminal, uplink, wire
+from bench import (
+    drain,
+    flash,
+    journal,
+    printer_latency,
+    printer_render,
+    printer_throttle,
+    terminal,
+    uplink,
+    wire,
+)
 from bench.claim import Claim
 
 # One module a slice; each has a table CLAIMS of name and measurement.
@@ -20,6 +30,7 @@ CLAIMS: dict[str, Callable[[], Claim]] = {
     **wire.CLAIMS,
     **printer_render.CLAIMS,
     **printer_throttle.CLAIMS,
+    **printer_latency.CLAIMS,
     **flash.CLAIMS,
 }
 

@@ -67,6 +67,7 @@ _PRINTER: Final[Schema] = {
     "line_mm": positive(),
     "max_speed_mm_s": positive(),
     "cutter": one_of("none", "partial", "full"),
+    "paper_out": one_of("keeps", "loses", "unsure"),
     "head": {name: positive() for name in HeadProfile.__dataclass_fields__},
     "thermal": _THERMAL,
     "thermistor": _THERMISTOR,

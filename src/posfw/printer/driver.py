@@ -33,6 +33,7 @@ STATUS_BYTES: Final = 256
 # A full strip at 9,600 Bd needs 1.2 s; a printer may hold back while it prints its buffer.
 WRITE_S: Final = 15.0
 STATUS_S: Final = 0.5
+BITS_A_BYTE: Final = 10  # 8N1
 RETRY_S: Final = (0.2, 0.5, 1.0, 2.0)
 _LOST: Final = (
     anyio.EndOfStream,
@@ -49,6 +50,7 @@ class WirePrinter:
     Args:
         profile: command set and dialect of the printer.
         open_wire: opens the port; raises DeviceError while it is missing.
+        baud: of a serial line, 0 elsewhere: answers wait behind what is still in the line.
         write_s: deadline of one write.
         status_s: deadline of one status answer.
     """
@@ -58,11 +60,14 @@ class WirePrinter:
         profile: PrinterProfile,
         open_wire: OpenWire,
         *,
+        baud: int = 0,
         write_s: float = WRITE_S,
         status_s: float = STATUS_S,
     ) -> None:
         self._profile = profile
         self._open = open_wire
+        self._byte_s = BITS_A_BYTE / baud if baud else 0.0
+        self._line_free_at = 0.0
         self._write_s = write_s
         self._status_s = status_s
         self._wire: Wire | None = None
@@ -118,6 +123,8 @@ class WirePrinter:
             with anyio.fail_after(self._write_s):
                 await wire.send(data)
             done = True
+            begun = max(self._line_free_at, anyio.current_time())
+            self._line_free_at = begun + len(data) * self._byte_s
         except TimeoutError as error:
             raise DeviceError(
                 f"The printer did not take {len(data)} bytes in {self._write_s:g} s.",
@@ -142,7 +149,8 @@ class WirePrinter:
             return b""
         self._heard = b""
         await self.write(request)
-        with anyio.move_on_after(self._status_s):
+        line_s = max(self._line_free_at - anyio.current_time(), 0.0)
+        with anyio.move_on_after(self._status_s + line_s):
             while not complete(self._profile.status, self._heard) and self.session:
                 self._heard_more = anyio.Event()
                 await self._heard_more.wait()

@@ -48,6 +48,7 @@ class PrinterSim:
         cover_open, forced_hot, powered: its state.
         slips: finished slips; `hanging` is the paper that is not cut off yet.
         tape: every row ever printed, in order.
+        row_seen_at: when the first row was printed since it was set to 0.
     """
 
     profile: PrinterProfile
@@ -66,7 +67,7 @@ class PrinterSim:
     hanging: Slip = field(default_factory=Slip)
     tape: list[Row] = field(default_factory=list)
     bytes_in: int = 0
-    first_byte_at: float | None = None
+    row_seen_at: float = 0.0
     _decoder: Decoder = field(init=False)
     _pending: list[Op] = field(default_factory=list)
     _tail: bytes = b""
@@ -150,8 +151,6 @@ class PrinterSim:
         """Take bytes from the wire; real-time requests are answered at once, wherever they lie."""
         if not self.powered or not data:
             return
-        if self.first_byte_at is None:
-            self.first_byte_at = self.clock()
         self.bytes_in += len(data)
         if self.profile.status == "epson":
             seen = self._tail + data
@@ -232,6 +231,8 @@ class PrinterSim:
             self._answer(self._star())
 
     def _print(self, row: Row) -> None:
+        if not self.row_seen_at:
+            self.row_seen_at = self.clock()
         if self.head is not None and row.dots:
             self.head.fire(row.dots)
         self.tape.append(row)
