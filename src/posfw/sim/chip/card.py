@@ -326,10 +326,12 @@ class ChipCard:
 
     def _script(self, command: bytes, data: bytes) -> bytes:
         """APPLICATION BLOCK, PIN CHANGE/UNBLOCK and PUT DATA, each with an 8-byte MAC."""
+        if not self._arqc:
+            return _sw(0x6988)
         key = master_key(ISSUER_KEY, self.profile.pan, self.profile.sequence)
         atc = self.atc.to_bytes(2, "big")
         expected = script_mac(key, command[:5], atc, self._arqc, data[:-8])
-        if not self._arqc or len(data) < 8 or data[-8:] != expected:
+        if len(data) < 8 or data[-8:] != expected:
             return _sw(0x6988)
         if command[1] == 0x1E:
             self.blocked = True

@@ -71,6 +71,9 @@ class Issuer:
     def genuine(self, data: bytes, pan: str, sequence: int) -> bool:
         """Say whether the cryptogram in DE55 data is the card's (Book 2, 8.1)."""
         objects = read_objects(data)
+        if any(tag not in objects for tag in (*FIELDS, 0x9F10, 0x9F26, 0x84)):
+            self.wrong += 1
+            return False
         session = self._session_key(objects, pan, sequence)
         covered = b"".join(objects[tag] for tag in FIELDS) + objects[0x9F10][3:]
         visa = objects[0x84][:5] == bytes.fromhex("A000000003")
@@ -90,6 +93,8 @@ class Issuer:
     ) -> bytes:
         """Return tags 91, 71 and 72 for a card whose ARQC came in `data`."""
         objects = read_objects(data)
+        if any(tag not in objects for tag in (0x9F26, 0x9F36, 0x84)):
+            return b""
         arqc, atc = objects[0x9F26], objects[0x9F36]
         response = code.encode()
         cryptogram = arpc_1(self._session_key(objects, pan, sequence), arqc, response)

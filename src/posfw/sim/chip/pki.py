@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -40,8 +40,12 @@ class Key:
 
     def apply(self, data: bytes) -> bytes:
         """Sign or decipher one block as long as the key."""
-        number = pow(int.from_bytes(data, "big"), self.private, self.modulus)
+        number = _power(int.from_bytes(data, "big"), self.private, self.modulus)
         return number.to_bytes(self.size, "big")
+
+
+# A card's certificates are the same whenever it is made anew, so a campaign computes them once.
+_power = lru_cache(maxsize=1024)(pow)
 
 
 @dataclass(frozen=True, slots=True)
