@@ -8,22 +8,29 @@ by the terminal's user only. A client that goes away never ends a transaction: i
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import anyio
-from anyio.abc import SocketStream, TaskGroup, TaskStatus
+from anyio.abc import ByteStream, Listener, TaskGroup, TaskStatus
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from posfw.app.verbs import Handler, Progress
 from posfw.values.errors import CodecError, PosfwError
 from posfw.values.texts import ENGLISH, Texts
 
-__all__ = ["error_body", "serve"]
+__all__ = ["Listen", "error_body", "serve", "unix_listener"]
+
+Listen: TypeAlias = Callable[[Path], Awaitable[Listener[Any]]]
 
 MAX_LINE_BYTES = 16_384
+
+
+async def unix_listener(path: Path) -> Listener[Any]:
+    """Listen on a unix socket that only the terminal's user can open."""
+    return await anyio.create_unix_listener(path, mode=0o600)
 
 
 async def serve(
@@ -31,12 +38,13 @@ async def serve(
     handler: Handler,
     group: TaskGroup,
     texts: Texts = ENGLISH,
+    listen: Listen = unix_listener,
     *,
     task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve until cancelled; handlers run in `group`, so a client's end does not cancel them."""
     await anyio.Path(path).unlink(missing_ok=True)
-    listener = await anyio.create_unix_listener(path, mode=0o600)
+    listener = await listen(path)
     try:
         async with listener:
             task_status.started()
@@ -46,7 +54,7 @@ async def serve(
             await anyio.Path(path).unlink(missing_ok=True)
 
 
-async def _client(stream: SocketStream, handler: Handler, group: TaskGroup, texts: Texts) -> None:
+async def _client(stream: ByteStream, handler: Handler, group: TaskGroup, texts: Texts) -> None:
     async with stream:
         lines = BufferedByteReceiveStream(stream)
         with suppress(
@@ -61,7 +69,7 @@ async def _client(stream: SocketStream, handler: Handler, group: TaskGroup, text
 
 
 async def _request(
-    line: bytes, stream: SocketStream, handler: Handler, group: TaskGroup, texts: Texts
+    line: bytes, stream: ByteStream, handler: Handler, group: TaskGroup, texts: Texts
 ) -> None:
     sender, receiver = anyio.create_memory_object_stream[Mapping[str, Any]](64)
 
@@ -89,7 +97,7 @@ async def _outcome(
         try:
             request = json.loads(line)
             verb = request.pop("do")
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
+        except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
             raise CodecError("The request is not a JSON object with a verb.") from error
         return {"result": await handler(str(verb), request, progress)}
     except PosfwError as error:

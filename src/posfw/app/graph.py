@@ -18,6 +18,7 @@ from anyio.abc import TaskGroup
 from posfw.app.cards import CardDesk
 from posfw.app.cashier import Cashier
 from posfw.app.control import serve
+from posfw.app.devices import head_sensor, port_of, printer_wire
 from posfw.app.documents import SlipComposer, merchant_of
 from posfw.app.printing import Printing
 from posfw.app.session import Session
@@ -29,8 +30,10 @@ from posfw.card.task import SerialCardReader
 from posfw.journal.store import Journal
 from posfw.keys import software
 from posfw.ports import SecureElement
+from posfw.printer.driver import WirePrinter
 from posfw.printer.raster import Raster
 from posfw.printer.store import open_glyphs
+from posfw.printer.task import Printing as PrintQueue
 from posfw.sale.limits import Limits, OfflinePolicy
 from posfw.sale.task import Sales
 from posfw.uplink.driver import dialler
@@ -78,6 +81,7 @@ async def running(
         chain_key=element.chain_key(),
         clock=world.clock,
         create=True,
+        connect=world.connect,
     ) as journal:
         uplink = _uplink(site, journal, element, world)
         sales = Sales(
@@ -92,11 +96,15 @@ async def running(
         started: dict[str, Plain] = {"recovered": recovered, "board": board.id}
         await journal.append(Record(Topic.SYSTEM, "started", world.clock.now(), body=started))
         composer = SlipComposer(journal, merchant_of(site), texts, world.clock)
+        canvas = _canvas(board)
+        wire = printer_wire(board, site, state)
+        printer = WirePrinter(board.printer, wire) if wire is not None else None
+        printing = Printing(journal, composer, canvas, world.clock)
         desk = CardDesk()
         cashier = Cashier(
             sales=sales,
             journal=journal,
-            session=Session(journal, uplink, world.clock),
+            session=Session(journal, uplink, world.clock, printing),
             desk=desk,
             element=element,
             clock=world.clock,
@@ -106,8 +114,21 @@ async def running(
         )
         async with anyio.create_task_group() as group:
             group.start_soon(uplink.run)
+            if printer is not None:
+                queue = PrintQueue(
+                    journal=journal,
+                    records=journal,
+                    documents=composer,
+                    printer=printer,
+                    clock=world.clock,
+                    profile=board.printer,
+                    canvas=canvas,
+                    sensor=head_sensor(board, state),
+                    watch=printing.watch,
+                )
+                group.start_soon(printer.run)
+                group.start_soon(queue.run)
             await _read_cards(group, board, site, state, desk)
-            printing = Printing(journal, composer, _canvas(board), world.clock)
             handler = dispatcher(cashier.verbs(), printing.verbs())
             await _serve(group, state, handler, texts)
             yield Terminal(journal, uplink, cashier, recovered)
@@ -118,13 +139,10 @@ async def _read_cards(
     group: TaskGroup, board: BoardProfile, site: Site, state: Path, desk: CardDesk
 ) -> None:
     """Start the board's stripe reader; the site file may name another port."""
-    port = board.ports.get("card")
+    port = port_of("card", board, site, state)
     if port is None:
         return
-    path = site.ports.get("card", port.path)
-    if "://" not in path:
-        path = str(state / path)  # an absolute path stays as it is
-    reader = SerialCardReader(path, baudrate=port.baud)
+    reader = SerialCardReader(port.path, baudrate=port.baud)
     await group.start(reader.run)
     group.start_soon(desk.run, reader)
 

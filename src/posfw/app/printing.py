@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 
 from posfw.app.verbs import Body, Progress, Verb, text_of
 from posfw.journal.store import Journal
 from posfw.ports import Clock, Documents
 from posfw.printer.preview import png
+from posfw.printer.queue import PrinterView
 from posfw.printer.raster import Raster
 from posfw.printer.sheet import page
 from posfw.values.document import Copy, Document, DocumentKind, DocumentRef, Job, JobState
@@ -19,7 +20,7 @@ from posfw.values.identity import parse_key
 __all__ = ["Printing"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Printing:
     """Verbs over the print queue.
 
@@ -28,12 +29,18 @@ class Printing:
         composer: documents as the journal has them now.
         canvas: draws previews, None where there are no glyphs.
         clock: local time.
+        view: what the printer was last seen doing.
     """
 
     journal: Journal
     composer: Documents
     canvas: Raster | None
     clock: Clock
+    view: PrinterView = field(default_factory=PrinterView)
+
+    def watch(self, view: PrinterView) -> None:
+        """Take a change of the printer's view."""
+        self.view = view
 
     def verbs(self) -> Mapping[str, Verb]:
         """Return the printing verbs."""
@@ -42,6 +49,7 @@ class Printing:
             "reprint": self._reprint,
             "print": self._print,
             "preview": self._preview,
+            "printer": self._printer,
         }
 
     async def _unknown_prints(self, body: Body, _: Progress) -> Body:
@@ -62,6 +70,9 @@ class Printing:
         await self.composer.compose(Job(0, ref, copy))  # refused now, not by a blank slip later
         job = await self.journal.enqueue(ref, copy, self.clock.now(), duplicate=True)
         return {"ok": True, "job": job.number}
+
+    async def _printer(self, _: Body, __: Progress) -> Body:
+        return {"ok": True, **asdict(self.view)}
 
     async def _print(self, body: Body, _: Progress) -> Body:
         """Queue a settlement slip, a report (X12, Z11), a fault slip or a test print."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from posfw.app.printing import Printing
 from posfw.journal.store import Journal
 from posfw.ports import Clock
 from posfw.settle.task import settle
@@ -23,6 +24,7 @@ class Session:
     journal: Journal
     uplink: Uplink
     clock: Clock
+    printing: Printing
 
     async def sign_on(self) -> dict[str, Any]:
         """签到: exchange numbers with the acquirer; durable before it is reported.
@@ -69,5 +71,8 @@ class Session:
             "settling": standing.settling,
             "rejected": standing.rejected,
             "unknown_prints": standing.unknown_prints,
+            "printer": self.printing.view.activity.value,
+            "printer_reason": self.printing.view.reason,
+            "printer_resumes_s": self.printing.view.resumes_s,
             "waiting_prints": len(queued) + len(paused) + len(printing),
         }

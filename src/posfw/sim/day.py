@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,16 @@ import anyio
 from anyio.abc import ByteReceiveStream, Process, TaskGroup
 from anyio.streams.buffered import BufferedByteReceiveStream
 
+from posfw.printer.store import open_glyphs
 from posfw.sim.cards import TestCard, deck
-from posfw.sim.rig import TERMINAL, Rig, rig
+from posfw.sim.printer import PrinterSim
+from posfw.sim.reading import SlipReader
+from posfw.sim.rig import Rig, rig
 from posfw.sim.script import Step, script
+from posfw.sim.slips import SlipBook
 from posfw.values.errors import DeviceError, MisuseError
 
-__all__ = ["Report", "play"]
+__all__ = ["Day", "Report", "opened", "play"]
 
 READY_S = 20.0
 STEP_S = 30.0
@@ -36,11 +40,13 @@ class Report:
     problems: list[str] = field(default_factory=list)
     settlement: dict[str, Any] = field(default_factory=dict)
     bank: dict[str, int] = field(default_factory=dict)
+    paper: SlipBook = field(default_factory=SlipBook)
+    unknown: int = 0
     rss_kib: float = 0.0
 
     @property
     def balanced(self) -> bool:
-        """Whether journal and bank agree record by record and every step ended as it must."""
+        """Whether journal, bank and paper agree and every step ended as it must."""
         return not self.problems and bool(self.settlement.get("balanced"))
 
     def document(self) -> dict[str, Any]:
@@ -53,8 +59,23 @@ class Report:
             "counts": dict(sorted(self.counts.items())),
             "journal": self.settlement.get("ours", {}),
             "bank": self.bank,
+            "slips": self.paper.totals(),
+            "receipts": {
+                "printed": len(self.paper.receipts),
+                "reprinted": self.paper.reprinted,
+                "unknown": self.unknown,
+            },
             "problems": self.problems,
         }
+
+    def judge_paper(self, paper: SlipBook) -> None:
+        """Hold what was printed against journal and bank."""
+        self.paper = paper
+        self.problems += paper.problems()
+        if paper.totals() != self.bank:
+            self.problems.append("the slips' totals differ")
+        if paper.settlements != [True]:
+            self.problems.append("the settlement slip does not say that it balanced")
 
 
 @dataclass(slots=True)
@@ -161,101 +182,10 @@ def _told(code: str, result: Mapping[str, Any]) -> bool:
     return result.get("response_code") == code and all(texts)
 
 
-async def _settle(day: Day, _: Step) -> None:
-    await day.until("reversals", value=0)
-    await day.until("offline_count", value=0)
-    batch = int((await day.result({"do": "status"}))["batch"])
-    day.report.bank = day.rig.acquirer.bank.totals(TERMINAL, batch)
-    day.report.settlement = await day.result({"do": "settle"})
-    day.report.counts["settle: success"] += 1
-    if day.report.settlement["ours"] != day.report.bank:
-        day.report.problems.append("the bank's totals differ")
-
-
-async def _sale(day: Day, step: Step) -> None:
-    await day.sale(step)
-
-
-async def _against(day: Day, step: Step) -> None:
-    key, _ = day.approved.pop(0)
-    request: dict[str, Any] = {"do": step.what, "key": key}
-    if step.what == "refund":
-        request["amount"] = f"0.{step.amount_minor:02d}"
-    day.judge(step, await day.result(request))
-
-
-async def _lost_answer(day: Day, step: Step) -> None:
-    day.rig.acquirer.faults.lose_answers = 1
-    await day.sale(step)
-
-
-async def _late_answer(day: Day, step: Step) -> None:
-    day.rig.acquirer.faults.hold_answers = 1
-    day.rig.acquirer.faults.lose_inquiries = 1
-    await day.sale(step)
-    await day.until("reversals", value=0)
-
-
-async def _line_down(day: Day, step: Step) -> None:
-    await day.rig.acquirer.set_down(down=True)
-    await day.until("online", value=False)
-    if (await day.sale(step))["kind"] != "approved_offline":
-        day.report.problems.append("a swiped sale was not taken offline")
-    await day.sale(replace(step, swiped="", expect="failed"))  # keyed: never offline
-    await day.rig.acquirer.set_down(down=False)
-    await day.until("online", value=True)
-    await day.until("offline_count", value=0)
-
-
-async def _chip_swipe(day: Day, step: Step) -> None:
-    result = await day.sale(step)
-    if "此卡为芯片卡,请插卡" not in str(result.get("lines")):
-        day.report.problems.append("a chip card was not asked to be inserted")
-
-
-async def _power_cut(day: Day, step: Step) -> None:
-    acquirer = day.rig.acquirer
-    acquirer.faults.hold_answers = 1
-    asked = acquirer.asked
-    keyed = {"pan": step.card, "expiry": "3012"}
-    amount = f"{step.amount_minor // 100}.00"
-
-    async def sell() -> None:
-        try:
-            await day.ask({"do": "sale", "amount": amount, "keyed": keyed})
-        except (OSError, anyio.IncompleteRead, anyio.BrokenResourceError, anyio.EndOfStream):
-            day.report.counts["power_cut: cut"] += 1
-
-    async with anyio.create_task_group() as group:
-        group.start_soon(sell)
-        with anyio.fail_after(STEP_S):
-            while acquirer.asked == asked:  # noqa: ASYNC110 - another process asks
-                await anyio.sleep(0.005)
-        await day.cut()
-    if day.report.counts["power_cut: cut"] != 1:
-        day.report.problems.append("the power cut came after the answer")
-    await day.start()
-    await day.until("reversals", value=0)
-    if (await day.result({"do": "status"}))["in_doubt"]:
-        day.report.problems.append("a power cut left doubt")
-
-
-_STEPS = {
-    "sale": _sale,
-    "void": _against,
-    "refund": _against,
-    "lost_answer": _lost_answer,
-    "late_answer": _late_answer,
-    "line_down": _line_down,
-    "chip_swipe": _chip_swipe,
-    "power_cut": _power_cut,
-    "settle": _settle,
-}
-
-
 @asynccontextmanager
-async def _opened(state: Path, seed: int) -> AsyncIterator[Day]:
-    async with rig(state) as around, anyio.create_task_group() as group:
+async def opened(state: Path, seed: int, *, slips: Path | None = None) -> AsyncIterator[Day]:
+    """Set up a rig and an empty day; the terminal is not started yet."""
+    async with rig(state, slips=slips) as around, anyio.create_task_group() as group:
         day = Day(around, state, Report(seed), group, cards=deck(seed))
         with (state / "wire.bin").open("ab") as capture:
             around.acquirer.tap = capture.write
@@ -267,17 +197,24 @@ async def _opened(state: Path, seed: int) -> AsyncIterator[Day]:
         group.cancel_scope.cancel()
 
 
-async def play(seed: int, state: Path, tell: Tell) -> Report:
-    """Play the day of a seed in an empty state folder."""
-    async with _opened(state, seed) as day:
+async def play(seed: int, state: Path, tell: Tell, *, slips: Path | None = None) -> Report:
+    """Play the day of a seed in an empty state folder; pictures of the slips go to `slips`."""
+    from posfw.sim.steps import STEPS  # noqa: PLC0415 - steps are written in terms of a day
+
+    async with opened(state, seed, slips=slips) as day:
         await day.start()
         await day.result({"do": "sign_on"})
         day.report.counts["sign_on: success"] += 1
         for number, step in enumerate(steps := script(seed), start=1):
             tell(f"[{number:2}/{len(steps)}] {step.what} {step.code}")
-            await _STEPS[step.what](day, step)
+            await STEPS[step.what](day, step)
+        day.report.judge_paper(await anyio.to_thread.run_sync(_book, day.rig.printer))
         day.report.rss_kib = await _rss_kib(day.process)
         return day.report
+
+
+def _book(printer: PrinterSim) -> SlipBook:
+    return SlipBook.read(printer.slips, SlipReader(open_glyphs()))
 
 
 async def _rss_kib(process: Process | None) -> float:

@@ -1,42 +1,24 @@
 """Reads printed dots back as text, so that slips can be added up like the books.
 
-It knows the typeface and nothing of the layout: a picture is cut into cells of 12 dots from the
-left, every cell is compared with the glyphs in single and double width, plain and bold. What fits
-no glyph is shown as U+FFFD, which no sum survives.
+It knows the typeface and nothing of the layout: wherever ink begins on the paper it looks for a
+line of 24 rows (48 in double height), cut into cells of 12 dots, in single and double width, plain
+and bold. What fits no glyph is shown as U+FFFD, which no sum survives.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 from posfw.printer.glyphs import CELL, HEIGHT, NARROW, Glyphs
-from posfw.values.errors import MisuseError
 
-__all__ = ["UNREADABLE", "Picture", "SlipReader"]
+__all__ = ["UNREADABLE", "SlipReader"]
 
 UNREADABLE = "\ufffd"
-# The wide characters worth knowing: what slips are written in, not every ideograph there is.
-WIDE = range(0x2010, 0xFFFF)
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """Rows of packed bits as they came in one command, most significant bit left, 1 is black."""
-
-    width_bytes: int
-    data: bytes
-
-    @property
-    def height(self) -> int:
-        """How many rows."""
-        return len(self.data) // self.width_bytes if self.width_bytes else 0
-
-    def rows(self) -> list[int]:
-        """Return each row as a number."""
-        width = self.width_bytes
-        starts = range(0, len(self.data), width)
-        return [int.from_bytes(self.data[at : at + width], "big") for at in starts]
+# Everything a slip may be written in beside ASCII: signs, kana, hanzi, full-width forms.
+WIDE = range(0xA1, 0xFFFF)
+# No glyph's ink begins lower than this below the top of its cell.
+LOWEST_TOP = 20
+GIVEN_UP = 2
 
 
 class SlipReader:
@@ -54,33 +36,70 @@ class SlipReader:
                 table.setdefault(cells, char)
                 table.setdefault(tuple(row | row >> 1 for row in cells), char)  # bold
 
-    def lines(self, pictures: Iterable[Picture]) -> list[str]:
-        """Return the lines of text among the pictures of a slip; codes and logos are left out."""
-        lines = (self._line(rows, width) for rows, width in _text_lines(pictures))
-        return [line for line in lines if line.strip(f" {UNREADABLE}")]
+    def lines(self, rows: Sequence[bytes]) -> list[str]:
+        """Return the lines of text on paper, top to bottom; codes and logos are left out.
+
+        Args:
+            rows: dot rows of one width, most significant bit left, 1 is black.
+        """
+        width = 8 * len(rows[0]) if rows else 0
+        return list(self._found([int.from_bytes(row, "big") for row in rows], width))
+
+    def _found(self, rows: list[int], width: int) -> Iterator[str]:
+        at = 0
+        while at < len(rows):
+            if not rows[at]:
+                at += 1
+                continue
+            text, used = self._line_near(rows, at, width)
+            if text:
+                yield text
+            at = used
+
+    def _line_near(self, rows: list[int], inked: int, width: int) -> tuple[str, int]:
+        """Return the line whose ink begins at a row, and the row after it.
+
+        A line that is read wholly wins over one with unreadable cells; none is "" and the end of
+        the ink.
+        """
+        best, best_end = "", 0
+        for tall in (1, 2):
+            for top in range(inked, max(inked - LOWEST_TOP * tall, -1), -1):
+                cells = rows[top : top + HEIGHT * tall]
+                text = self._line(cells, width) if len(cells) == HEIGHT * tall else ""
+                end = top + HEIGHT * tall
+                if text and UNREADABLE not in text:
+                    return text, end
+                if _readable(text) > _readable(best):
+                    best, best_end = text, end
+        if _readable(best):
+            return best, best_end
+        return "", next((n for n in range(inked, len(rows)) if not rows[n]), len(rows))
 
     def _line(self, rows: list[int], width: int) -> str:
+        """Return the text of 24 rows; given up at the first cells that fit nothing."""
         text, left = "", 0
         while left < width:
             char, used = self._cell(rows, width, left)
             text += char
             left += used
+            if text.count(UNREADABLE) > GIVEN_UP:
+                return ""
         return text.rstrip()
 
     def _cell(self, rows: list[int], width: int, left: int) -> tuple[str, int]:
-        """Return the character that begins at a dot, and how many dots it takes."""
-        for bits, size, table in (
-            (2 * CELL, 2, self._wide),
-            (CELL, 2, self._narrow),
-            (2 * CELL, 1, self._wide),
-            (CELL, 1, self._narrow),
-        ):
-            cells = _window(rows, width, left, bits * size)
-            if size == 2:
-                cells = _halved(cells, bits)
-            char = table.get(cells)
-            if char is not None:
-                return char, bits * size
+        """Return the character that begins at a dot, and how many dots it takes.
+
+        In a line of double height single characters stand at its foot.
+        """
+        sizes = (2, 1) if len(rows) > HEIGHT else (1,)
+        for size in sizes:
+            for bits, table in ((2 * CELL, self._wide), (CELL, self._narrow)):
+                cells = _window(rows, width, left, bits * size)
+                single = _halved(cells, bits) if size == 2 else _foot(cells)
+                char = table.get(single)
+                if char is not None:
+                    return char, bits * size
         blank = not any(_window(rows, width, left, CELL))
         return (" " if blank else UNREADABLE), CELL
 
@@ -99,32 +118,18 @@ def _window(rows: list[int], width: int, left: int, bits: int) -> tuple[int, ...
 
 
 def _halved(cells: tuple[int, ...], bits: int) -> tuple[int, ...]:
-    """Return double-width rows at single width, or nothing if columns are not pairs."""
+    """Return double rows and columns at single size, or nothing if they are not pairs."""
     even = int("01" * bits, 2)
-    if any((row >> 1 ^ row) & even for row in cells):
+    if cells[::2] != cells[1::2] or any((row >> 1 ^ row) & even for row in cells):
         return ()
-    return tuple(int(f"{row & even:0{2 * bits}b}"[1::2], 2) for row in cells)
+    return tuple(int(f"{row & even:0{2 * bits}b}"[1::2], 2) for row in cells[::2])
 
 
-def _text_lines(pictures: Iterable[Picture]) -> Iterator[tuple[list[int], int]]:
-    """Yield lines of 24 rows; a line of double height came as two pictures."""
-    upper: Picture | None = None
-    for picture in pictures:
-        if picture.height != HEIGHT:
-            upper = None
-            continue
-        if upper is not None and upper.width_bytes == picture.width_bytes:
-            rows = [*upper.rows(), *picture.rows()]
-            yield rows[::2], 8 * picture.width_bytes
-            upper = None
-        elif _is_half(picture):
-            upper = picture
-        else:
-            yield picture.rows(), 8 * picture.width_bytes
+def _foot(cells: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the lowest 24 rows, or nothing if there is ink above them."""
+    above = len(cells) - HEIGHT
+    return () if any(cells[:above]) else cells[above:]
 
 
-def _is_half(picture: Picture) -> bool:
-    rows = picture.rows()
-    if len(rows) % 2:
-        raise MisuseError("A text line has an odd number of rows.")
-    return any(rows) and all(a == b for a, b in zip(rows[::2], rows[1::2], strict=True))
+def _readable(text: str) -> int:
+    return sum(char not in (" ", UNREADABLE) for char in text)

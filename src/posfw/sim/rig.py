@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,14 +14,29 @@ from posfw.crypto.dukpt import initial_key
 from posfw.keys import software
 from posfw.sim.acquirer import Acquirer
 from posfw.sim.certificates import SERVER_NAME, make
+from posfw.sim.head import HeadSim
+from posfw.sim.printer import PrinterSim, printer_on_pty
 from posfw.sim.reader import PtyReader, pty_reader
+from posfw.sim.sysfs import CHIP, head_sensor
+from posfw.values.hardware import PrinterProfile, ThermalProfile
 
-__all__ = ["TERMINAL", "Rig", "rig"]
+__all__ = ["FACTOR", "PRINTER", "TERMINAL", "Rig", "rig"]
 
 TERMINAL = "12345678"
 MERCHANT = "898110154110001"
 KEY_ID = bytes.fromhex("1234567890123456")
 BASE_KEY = bytes(range(32))  # a test key: whoever reads this can forge for this rig, and only it
+
+FACTOR = 20.0  # the paper keeps up with the wire: the terminal sets the pace
+# The mechanism of boards/host: faster than any real one, and its head lives fifteen times faster.
+PRINTER = PrinterProfile(
+    max_speed_mm_s=1200.0,
+    cutter="partial",
+    paper_out="keeps",
+    thermal=ThermalProfile(
+        source=f"hwmon:name={CHIP},temp1", tau_s=3.0, rise_c_per_kdot=0.02, slew_c_per_s=1000.0
+    ),
+)
 
 SITE = """\
 # Written by the simulator rig.
@@ -59,29 +75,47 @@ class Rig:
         acquirer: drive its faults, look into its bank.
         site: the site file for `posfw run`.
         reader: the stripe reader's end of the wire.
+        printer: paper, cover, slips.
+        head: its temperature.
+        folder: where links, keys and certificates are.
     """
 
     acquirer: Acquirer
     site: Path
     reader: PtyReader
+    printer: PrinterSim
+    head: HeadSim
+    folder: Path
 
     @property
     def ports(self) -> dict[str, str]:
         """The ptys by role."""
-        return {"card": self.reader.path}
+        return {"card": self.reader.path, "printer": str(self.folder / "printer")}
 
 
 @asynccontextmanager
-async def rig(state: Path) -> AsyncIterator[Rig]:
-    """Run the acquirer on 127.0.0.1 for the length of the context; files go to `state`/rig."""
+async def rig(
+    state: Path, *, printer: PrinterProfile = PRINTER, slips: Path | None = None
+) -> AsyncIterator[Rig]:
+    """Run acquirer, reader and printer for the length of the context; files go to `state`/rig.
+
+    Args:
+        state: the terminal's state folder.
+        printer: the mechanism to simulate.
+        slips: where the pictures of finished slips go, None for nowhere.
+    """
     folder = state / "rig"
     certificates = await anyio.to_thread.run_sync(make, folder, TERMINAL)
     acquirer = Acquirer(BASE_KEY)
     async with anyio.create_task_group() as group:
         port = await group.start(acquirer.serve, certificates, 0)
         site = await anyio.to_thread.run_sync(_files, folder, port)
-        with pty_reader(folder / "card") as reader:
-            yield Rig(acquirer, site, reader)
+        head = HeadSim.like(printer.thermal, time.monotonic, lag_s=0.1)
+        paper = PrinterSim(printer, time.monotonic, head=head, folder=slips, factor=FACTOR)
+        group.start_soon(head_sensor, head, folder)
+        async with printer_on_pty(paper, folder / "printer"):
+            with pty_reader(folder / "card") as reader:
+                yield Rig(acquirer, site, reader, paper, head, folder)
         group.cancel_scope.cancel()
 
 

@@ -19,8 +19,7 @@ class Step:
     """One thing that happens.
 
     Attributes:
-        what: sale, chip_swipe, void, refund, lost_answer, late_answer, line_down, power_cut or
-            settle.
+        what: a name of `posfw.sim.steps.STEPS`.
         amount_minor: of a sale or refund.
         card: test card number, keyed by hand.
         swiped: name of a test card that is swiped instead, or "".
@@ -47,6 +46,10 @@ def script(seed: int) -> tuple[Step, ...]:
         _trouble(random, "line_down", "success"),
         _trouble(random, "chip_swipe", "failed"),
         _trouble(random, "power_cut", ""),
+        _trouble(random, "paper_out", "success"),
+        _trouble(random, "cover_open", "success"),
+        _trouble(random, "hot_head", "success"),
+        _trouble(random, "print_cut", "success"),
         Step("void"),
         Step("refund", amount_minor=random.randrange(1, 100)),
     ]
