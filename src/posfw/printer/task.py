@@ -9,7 +9,7 @@ decides, and what is printed again bears 重打印. Nothing here holds up a sale
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, TypeAlias
 
@@ -18,10 +18,11 @@ import anyio
 from posfw.ports import Clock, Documents, HeadSensor, Printer, PrintJournal, Records
 from posfw.printer import counters, escpos
 from posfw.printer.fence import fence, proves
-from posfw.printer.queue import LOST, NOT_PROVED, Activity, PrinterView, Progress
+from posfw.printer.queue import LOST, Activity, PrinterView, Progress
 from posfw.printer.raster import Raster
 from posfw.printer.sheet import strips
-from posfw.printer.status import Condition, PrinterStatus, decode
+from posfw.printer.slip import POLL_S, RECOVER_S, SENSE_S, LostError, Slip
+from posfw.printer.status import PrinterStatus, decode
 from posfw.printer.strip import Strip
 from posfw.printer.throttle import Start, Throttle, Wait
 from posfw.values.document import Document, Job, JobState
@@ -33,33 +34,11 @@ __all__ = ["Printing"]
 
 CutUp: TypeAlias = Callable[[Document, PrinterProfile, Raster | None], tuple[Strip, ...]]
 
-# How often the thermistor is read: a quarter of the lease.
-SENSE_S: Final = 0.25
-# A strip is worked off within its own time and what the printer buffers; later is worth a look.
-LATE_S: Final = 0.4
-POLL_S: Final = 0.5
-# Silent polls in a row that make a printer lost.
-SILENT_POLLS: Final = 4
-# After trouble a printer that kept its buffer goes on within this time.
-RESUME_S: Final = 2.0
-RECOVER_S: Final = 5.0
-# The recovery's fences need no paper: their answers come together.
-TOGETHER_S: Final = 0.3
 # No wait is shorter: a limit reached to the last digit must not spin.
 TICK_S: Final = 0.001
-# A wait shorter than this is pace, not a pause that a person would notice.
-NOTICED_S: Final = 2.0
 # Past the tear bar in any mode: white lines of text.
 TEAR: Final = b"\n" * 6
 NOT_CONNECTED: Final = "PRN-230"
-
-
-class _LostError(Exception):
-    """The printer went silent or away: how far a slip has come is not known any more."""
-
-    def __init__(self, reason: str = LOST) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 class _Mechanism:
@@ -126,7 +105,7 @@ class _Mechanism:
         tear = TEAR + escpos.cut(self.profile) if self.torn else b""
         await self.printer.write(escpos.recover(self.profile) + tear + fence(self.profile))
         if proves(self.profile) and not await self.answered(before + 1, RECOVER_S):
-            raise _LostError
+            raise LostError
         self.clean_session, self.torn = session, False
 
     async def not_ready(self) -> str:
@@ -142,7 +121,7 @@ class _Mechanism:
                 if not found.ready:
                     return found.code
             await self.put_in_order()
-        except (DeviceError, _LostError):
+        except (DeviceError, LostError):
             return NOT_CONNECTED
         return ""
 
@@ -153,170 +132,6 @@ async def _reading(sensor: HeadSensor) -> float | None:
     with anyio.move_on_after(SENSE_S), suppress(DeviceError):
         taken_c = await sensor.read()
     return taken_c
-
-
-class _Slip:
-    """One slip on its way to paper.
-
-    Raises (`run`):
-        _LostError, DeviceError: `progress.done` strips are proved, the rest is not known.
-    """
-
-    def __init__(
-        self,
-        mechanism: _Mechanism,
-        slip: tuple[Strip, ...],
-        stretch: float,
-        paused: Callable[[str, float, Progress], Awaitable[None]],
-    ) -> None:
-        keeps = mechanism.profile.paper_out == "keeps"
-        self.progress = Progress.begin(len(slip), mechanism.printer.answered, keeps=keeps)
-        self._mechanism = mechanism
-        self._slip = slip
-        self._stretch = stretch
-        self._tell = paused
-        self._session = mechanism.printer.session
-        self._quiet_since = mechanism.now
-        self._silent = 0
-        self._trouble = ""
-        self._loses = False  # the printer has thrown away what was not proved
-        self._ready_since: float | None = None
-        self._held_since: float | None = None
-
-    async def run(self) -> None:
-        """Print to the end."""
-        await self._mechanism.printer.write(escpos.init(self._mechanism.profile))
-        while not self.progress.finished:
-            await self._mechanism.sense()
-            self._hear()
-            if self._trouble or not self.progress.may_send:
-                await self._await_proof()
-            else:
-                await self._send()
-
-    def _hear(self) -> None:
-        """Take what the printer has proved."""
-        if self._mechanism.printer.session != self._session:
-            raise _LostError
-        if proves(self._mechanism.profile) and not self._loses:
-            heard = self.progress.heard(self._mechanism.printer.answered)
-            if heard.done > self.progress.done:
-                self._quiet_since = self._mechanism.now
-            self.progress = heard
-
-    async def _send(self) -> None:
-        """Hand over the next strip when heat and paper allow it, else wait for that."""
-        mechanism, strip = self._mechanism, self._slip[self.progress.sent]
-        answer = mechanism.throttle.ask(strip, mechanism.now)
-        if isinstance(answer, Wait):
-            await self._hold(answer)
-            return
-        self._held_since = None
-        await self._tell("", 0.0, self.progress)
-        if mechanism.now >= answer.until:
-            return  # the lease ended meanwhile: ask again
-        is_last = self.progress.sent + 1 == self.progress.total
-        # Heat first: a write that fails or is cancelled may still have fired the dots.
-        mechanism.throttle = mechanism.throttle.fired(strip, mechanism.now, stretch=self._stretch)
-        mechanism.wear.strip(strip, is_last=is_last)
-        self.progress = self.progress.handed_over()
-        await mechanism.printer.write(strip.data + fence(mechanism.profile))
-        self._quiet_since = mechanism.now
-        if not proves(mechanism.profile):
-            await self._prove_by_status()
-
-    async def _hold(self, answer: Wait) -> None:
-        """Wait as the throttle says; a wait that a person would notice is a pause."""
-        now = self._mechanism.now
-        if self._held_since is None:
-            self._held_since = now
-        if answer.reason and max(answer.until, now) - self._held_since > NOTICED_S:
-            await self._tell(answer.reason, answer.until, self.progress)
-        await self._mechanism.wait(min(answer.until - now, SENSE_S))
-
-    async def _prove_by_status(self) -> None:
-        """Prove a strip by the status after it, where the printer answers no fences."""
-        if self._mechanism.profile.status == "none":
-            self.progress = self.progress.proved()  # a way back does not exist: as good as known
-            return
-        while (status := await self._polled()) is None or not status.ready:
-            if status is not None and status.worst is not Condition.HEAD_HOT:
-                # It may have lost this strip with its buffer, or still print it.
-                await self._tell(status.code, math.inf, self.progress)
-                raise _LostError(NOT_PROVED)
-            if status is not None:
-                await self._tell(status.code, math.inf, self.progress)
-                await self._mechanism.wait(POLL_S)
-        self.progress = self.progress.proved()
-
-    async def _await_proof(self) -> None:
-        """Wait for answers; when they are late, ask what the matter is."""
-        late_s = LATE_S if not self._trouble else POLL_S
-        await self._mechanism.wait(late_s)
-        self._hear()
-        if self.progress.finished:
-            return
-        if not self._trouble and self._mechanism.now - self._quiet_since < LATE_S:
-            return
-        status = await self._polled()
-        self._hear()
-        if status is None:
-            return
-        if not status.ready:
-            self._judge(status)
-            self._trouble, self._ready_since = status.code, None
-            await self._tell(status.code, math.inf, self.progress)
-            return
-        await self._after_trouble()
-
-    def _judge(self, status: PrinterStatus) -> None:
-        """Decide what trouble means for the strips that are not proved."""
-        buffer = self._mechanism.profile.paper_out
-        unproved = self.progress.sent > self.progress.done
-        if not unproved or status.worst is Condition.HEAD_HOT or buffer == "keeps":
-            return
-        if buffer != "loses":
-            raise _LostError(NOT_PROVED)
-        self._loses = True
-
-    async def _after_trouble(self) -> None:
-        """Go on once everything sent is proved, or is known to be lost with the buffer."""
-        if self.progress.sent == self.progress.done:
-            self._trouble, self._ready_since = "", None
-            return
-        now = self._mechanism.now
-        if self._ready_since is None:
-            self._ready_since = now
-        if self._loses or now - max(self._ready_since, self._quiet_since) >= RESUME_S:
-            await self._recover()
-            self._trouble, self._ready_since = "", None
-
-    async def _recover(self) -> None:
-        """Bring the printer to a command's beginning and learn which strips it threw away."""
-        mechanism, progress = self._mechanism, self.progress
-        count = progress.fences_to_recover
-        needed = mechanism.printer.answered + count
-        await mechanism.printer.write(
-            escpos.recover(mechanism.profile) + fence(mechanism.profile) * count
-        )
-        if not await mechanism.answered(needed, RECOVER_S):
-            raise _LostError
-        while await mechanism.answered(mechanism.printer.answered + 1, TOGETHER_S):
-            pass
-        self.progress = progress.recovered(mechanism.printer.answered, loses=self._loses)
-        self._loses = False
-        self._quiet_since = mechanism.now
-
-    async def _polled(self) -> PrinterStatus | None:
-        """Ask for status; None for one silent poll, lost after several."""
-        status = await self._mechanism.status()
-        if status.worst is not Condition.UNKNOWN:
-            self._silent = 0
-            return status
-        self._silent += 1
-        if self._silent >= SILENT_POLLS:
-            raise _LostError
-        return None
 
 
 class Printing:
@@ -414,12 +229,12 @@ class Printing:
         async def tell(reason: str, until: float, progress: Progress) -> None:
             await self._told(job, reason, until, progress)
 
-        course = _Slip(self._mechanism, slip, start.stretch, tell)
+        course = Slip(self._mechanism, slip, start.stretch, tell)
         try:
             await course.run()
-        except (_LostError, DeviceError) as error:
+        except (LostError, DeviceError) as error:
             self._mechanism.clean_session, self._mechanism.torn = 0, True
-            reason = error.reason if isinstance(error, _LostError) else LOST
+            reason = error.reason if isinstance(error, LostError) else LOST
             await self._mark(job, JobState.UNKNOWN, course.progress.done, reason)
         else:
             await self._mark(job, JobState.DONE, course.progress.done, "")
