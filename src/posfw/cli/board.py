@@ -75,7 +75,7 @@ def show(name: str, *, explain: bool, revision: str, as_json: bool) -> None:
 @click.argument("names", nargs=-1)
 @_as_json
 def check(names: Sequence[str], *, as_json: bool) -> int:
-    """Check boards by id or folder, all without an argument; exit 78 with every mistake. 检查机型"""
+    """Check boards by id or folder, else all; exit 78 with every mistake. 检查机型"""
     shelf = _shelf()
     results: dict[str, list[str]] = {}
     for name in names or shelf.names():
