@@ -81,7 +81,7 @@ class Optimum:
     """The best schedule: knows the head exactly and fires as soon as it stays at or below 80 C.
 
     Firing earlier never makes a later strip wait longer: the hotter head gives off more
-    (tests/printer/test_throttle_bench.py compares it with exhaustive search).
+    (tests/bench/test_printer_throttle.py compares it with exhaustive search).
     """
 
     head: HeadSim
