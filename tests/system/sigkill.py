@@ -152,7 +152,7 @@ async def kill_many(kills: int, seed: int, state: Path) -> Findings:
 
 
 def _judged(shop: _Shop) -> Findings:
-    key = software.load(shop.around.folder / "keys.json").chain_key()
+    key = software.load(shop.state / "rig" / "keys.json").chain_key()
     with look(shop.state / "journal.db") as run:
         bad = run(reading.verify, key)
         rows = run(_rows)
