@@ -67,6 +67,11 @@ cuts: env-dev  ## cut the power of the journal CUTS times (SEED), and of wrong o
 kills: env-dev  ## SIGKILL the real terminal KILLS times while it sells
 	@$(PY) -m tests.system.sigkill --kills $(KILLS) --seed $(SEED)
 
+SECONDS ?= 60
+DECODER ?= 0
+fuzz: env-dev  ## mutants against every parser for SECONDS; ends with one JSON line
+	@$(PY) -m tests.fuzz $(SECONDS) --decoder $(DECODER)
+
 bench: env-dev  ## every performance claim as a ratio measured in this run
 	@$(PY) -m bench
 

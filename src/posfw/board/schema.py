@@ -90,6 +90,8 @@ def read_toml(text: str, *, source: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{source}: {error}.", code="CFG-002") from error
+    except RecursionError as error:
+        raise ConfigError(f"{source}: it is nested too deeply.", code="CFG-002") from error
 
 
 def validate(document: Mapping[str, Any], schema: Schema, *, text: str, source: str) -> None:

@@ -1,0 +1,1 @@
+"""Fuzzing of every parser: `make fuzz SECONDS=n`."""
