@@ -47,7 +47,9 @@ class Day:
         return sum(SAMPLE_S for s in self.trace.samples if s.zone == "stop" and not s.reason)
 
 
-def simulated_day(profile: PrinterProfile, *, ambient_c: float, seed: int, sensor: bool) -> Day:
+def simulated_day(
+    profile: PrinterProfile, *, ambient_c: float, seed: int, sensor: bool, hours: float = HOURS
+) -> Day:
     """Print a day of two-copy receipts; it gets ten degrees warmer until the afternoon.
 
     Args:
@@ -55,6 +57,7 @@ def simulated_day(profile: PrinterProfile, *, ambient_c: float, seed: int, senso
         ambient_c: in the morning.
         seed: same seed, same day.
         sensor: whether the head has one.
+        hours: how much of the day.
     """
     clock = VirtualClock()
     head = HeadSim.like(profile.thermal, clock, ambient_c=ambient_c)
@@ -70,9 +73,9 @@ def simulated_day(profile: PrinterProfile, *, ambient_c: float, seed: int, senso
         head,
         clock,
         _sales(random.Random(seed), profile, clock),
-        seconds=HOURS * 3600,
+        seconds=hours * 3600,
         width_dots=profile.dots,
-        period_s=0.5,
+        period_s=1.0,
         sample_s=SAMPLE_S,
         watch=warm,
     )
