@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench import (
     drain,
+    emv,
     flash,
     journal,
     printer_latency,
@@ -27,6 +28,7 @@ CLAIMS: dict[str, Callable[[], Claim]] = {
     **journal.CLAIMS,
     **uplink.CLAIMS,
     **drain.CLAIMS,
+    **emv.CLAIMS,
     **wire.CLAIMS,
     **printer_render.CLAIMS,
     **printer_throttle.CLAIMS,

@@ -94,21 +94,24 @@ class _Parser:
         self._items += 1
         if self._items > MAX_ITEMS:
             raise CodecError(f"TLV data with more than {MAX_ITEMS} objects.")
-        at, tag = self._tag(at, end)
-        at, length = self._length(at, end)
+        first = self._data[at]
+        at, tag = self._tag(at, end) if first & 0x1F == 0x1F else (at + 1, first)
+        # One byte of length is by far the most frequent: it is read here.
+        if at < end and self._data[at] < 0x80:
+            at, length = at + 1, self._data[at]
+        else:
+            at, length = self._length(at, end)
         stop = at + length
         if stop > end:
             raise CodecError("A TLV object ends early.")
-        if _first_byte(tag) & 0x20:
+        if first & 0x20:
             return stop, Node(tag, children=tuple(self.objects(at, stop, depth + 1)))
         return stop, Node(tag, self._data[at:stop])
 
     def _tag(self, at: int, end: int) -> tuple[int, int]:
-        size = 1
-        if self._data[at] & 0x1F == 0x1F:
-            size = 2
-            while at + size <= end and self._data[at + size - 1] & 0x80:
-                size += 1
+        size = 2
+        while at + size <= end and self._data[at + size - 1] & 0x80:
+            size += 1
         if at + size > end or size > _MAX_TAG_BYTES:
             raise CodecError("A TLV tag ends early or is too long.")
         return at + size, int.from_bytes(self._data[at : at + size], "big")

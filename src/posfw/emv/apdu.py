@@ -6,8 +6,8 @@ send (Book 1, 9.3.1), with a bound on rounds and bytes, so no card can keep the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
 from posfw.values.errors import CardDataError
 
@@ -31,8 +31,7 @@ MAX_ROUNDS: Final = 8  # 256 bytes need one GET RESPONSE; eight are generous and
 MAX_RESPONSE_BYTES: Final = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """A C-APDU. `data` may be a PIN block or card data: it is never shown.
 
     Attributes:
@@ -44,9 +43,12 @@ class Command:
     ins: int
     p1: int = 0
     p2: int = 0
-    data: bytes = field(default=b"", repr=False)
+    data: bytes = b""
     le: int | None = None
-    raw: bytes = field(default=b"", repr=False)
+    raw: bytes = b""
+
+    def __repr__(self) -> str:
+        return f"<command {self.cla:02X}{self.ins:02X}{self.p1:02X}{self.p2:02X}>"
 
     def to_bytes(self, protocol: int = 1) -> bytes:
         """Return the bytes for T=0 or T=1.
@@ -88,13 +90,15 @@ class Response:
         return cls(answer[:-2], int.from_bytes(answer[-2:], "big"))
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(NamedTuple):
     """One command until its final status; further rounds are asked for by `advance`."""
 
     command: Command
-    data: bytes = field(default=b"", repr=False)
+    data: bytes = b""
     rounds: int = 0
+
+    def __repr__(self) -> str:
+        return f"<exchange {self.command!r}, round {self.rounds}>"
 
     def advance(self, response: Response) -> Exchange | Response:
         """Return the next round's exchange, or the whole response.
@@ -110,7 +114,7 @@ class Exchange:
             raise CardDataError("The card does not come to an end with its answer.")
         if high == 0x61:
             return Exchange(Command(0x00, 0xC0, le=low), data, self.rounds + 1)
-        return Exchange(replace(self.command, le=low), self.data, self.rounds + 1)
+        return Exchange(self.command._replace(le=low), self.data, self.rounds + 1)
 
 
 def select(name: bytes, *, next_occurrence: bool = False) -> Command:

@@ -41,6 +41,7 @@ class Method(Enum):
         return self.value[2]
 
 
+_BEST_FIRST: Final = tuple((each, *each.value[:2]) for each in Method)
 # 10.3 and Book 3, table 29: what must be on the card for each method.
 _ISSUER: Final = (Tag.CA_INDEX, Tag.ISSUER_CERTIFICATE, Tag.ISSUER_EXPONENT)
 _NEEDS: Final = {
@@ -52,8 +53,7 @@ _NEEDS: Final = {
 
 def method(context: Context) -> Method | None:
     """Return the best method that both support (10.3)."""
-    for each in Method:
-        in_aip, capability, _ = each.value
+    for each, in_aip, capability in _BEST_FIRST:
         if context.aip(in_aip) and context.parameters.can(capability):
             return each
     return None

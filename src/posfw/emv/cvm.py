@@ -49,6 +49,8 @@ _NEEDS: Final = {
     Method.NO_CVM: Capability.NO_CVM,
 }
 
+_BY_NUMBER: Final = {each.value: each for each in Method}
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -79,10 +81,10 @@ def rules(value: bytes) -> tuple[Rule, ...]:
 
 def method_of(rule: Rule, rid: bytes) -> Method | None:
     """Return the method, None for one that is not recognised."""
-    number = rule.code & 0x3F
-    if rule.code & 0x80 or (number == Method.IDENTITY.value and rid != UNIONPAY):
+    if rule.code & 0x80:
         return None
-    return next((each for each in Method if each.value == number), None)
+    found = _BY_NUMBER.get(rule.code & 0x3F)
+    return None if found is Method.IDENTITY and rid != UNIONPAY else found
 
 
 def supported(method: Method, parameters: EmvParameters) -> bool:

@@ -108,7 +108,8 @@ def receive_authentication(context: Context, answer: Answer) -> Turn:
 
 def enter_before(context: Context) -> Turn:
     """Begin with the scripts of tag 71, before the final cryptogram."""
-    return _begin(context, issuer_data(context.issuer_data).before, _BEFORE)
+    scripts = issuer_data(context.issuer_data).before if context.issuer_data else ()
+    return _begin(context, scripts, _BEFORE)
 
 
 def receive_before(context: Context, answer: Answer) -> Turn:
@@ -118,7 +119,8 @@ def receive_before(context: Context, answer: Answer) -> Turn:
 
 def enter_after(context: Context) -> Turn:
     """Begin with the scripts of tag 72, after the final cryptogram."""
-    return _begin(context, issuer_data(context.issuer_data).after, _AFTER)
+    scripts = issuer_data(context.issuer_data).after if context.issuer_data else ()
+    return _begin(context, scripts, _AFTER)
 
 
 def receive_after(context: Context, answer: Answer) -> Turn:

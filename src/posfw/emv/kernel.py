@@ -11,10 +11,10 @@ transaction; `step` turns that into Finished(TERMINATED), so no answer of any ca
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from enum import Enum, auto
+from dataclasses import dataclass
+from enum import IntEnum, auto
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from posfw.emv import (
     authentication,
@@ -53,8 +53,11 @@ __all__ = ["Kernel", "Phase", "begin", "step"]
 MAX_APDUS: Final = 256
 
 
-class Phase(Enum):
-    """The functional blocks in the Books' order (Book 3, figure 7)."""
+class Phase(IntEnum):
+    """The functional blocks in the Books' order (Book 3, figure 7).
+
+    Integers, because tables are looked up by them at every step.
+    """
 
     APPLICATION_SELECTION = auto()
     INITIATE_APPLICATION = auto()
@@ -82,8 +85,7 @@ class Block:
     receive: Callable[[Context, Answer], Turn]
 
 
-@dataclass(frozen=True, slots=True)
-class Kernel:
+class Kernel(NamedTuple):
     """One transaction at one point.
 
     Attributes:
@@ -134,7 +136,7 @@ def step(kernel: Kernel, answer: Answer) -> Kernel:
         if isinstance(following, Exchange):
             effect = Transmit(following.command)
             return _bounded(
-                replace(kernel, effect=effect, exchange=following, apdus=kernel.apdus + 1)
+                kernel._replace(effect=effect, exchange=following, apdus=kernel.apdus + 1)
             )
         answer = following
     return _run(
