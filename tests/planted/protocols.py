@@ -11,15 +11,8 @@ from posfw.values.card import CardRead
 from posfw.values.identity import Key
 from posfw.values.outcome import Answer, Declined, NotFound, Outcome, Unknown, Unreachable
 from posfw.values.transaction import Begun, Conclusion, Ending, Intent, Owed, OwedKind
-from tests.planted.world import (
-    TERMINAL,
-    Line,
-    PostingBank,
-    Protocol,
-    Stepping,
-    outcome_of,
-    place_of,
-)
+from tests.planted.protocol import TERMINAL, Line, Protocol, Stepping, outcome_of, place_of
+from tests.planted.world import PostingBank
 
 __all__ = ["PLANTED"]
 
@@ -240,6 +233,29 @@ class SettlesWhileOwed(Protocol):
         return not (standing.reversals or standing.in_doubt)
 
 
+class PressedTwice(Protocol):
+    """The key bounces: one press is two sales."""
+
+    async def pay(self, intent: Intent, card: CardRead | None) -> Conclusion | Refusal:
+        await super().pay(intent, card)
+        return await super().pay(intent, card)
+
+
+class VoidRewrites(Protocol):
+    """A void changes the row of its original instead of adding its own effect."""
+
+    async def pay(self, intent: Intent, card: CardRead | None) -> Conclusion | Refusal:
+        ending = await super().pay(intent, card)
+        if intent.original is not None and isinstance(ending, Conclusion):
+            await self.journal._transact(_rewrite, intent.original)
+        return ending
+
+
+def _rewrite(sql: Any, key: Key) -> None:
+    sql("UPDATE txn SET state = 'cancelled' WHERE batch = ? AND stan = ?", (key.batch, key.stan))
+    sql("DELETE FROM owed WHERE batch = ? AND stan = ?", (key.batch, key.stan))
+
+
 # Name → terminal, bank. The first eight are those of the reliability study, the others our own.
 PLANTED: Final[dict[str, tuple[type[Protocol], type[PostingBank]]]] = {
     "send before record": (SendBeforeRecord, PostingBank),
@@ -258,4 +274,6 @@ PLANTED: Final[dict[str, tuple[type[Protocol], type[PostingBank]]]] = {
     "half printed is printed again": (HalfPrintedAgain, PostingBank),
     "not found is taken for proof": (NotFoundIsProof, PostingBank),
     "settled while owed": (SettlesWhileOwed, PostingBank),
+    "one press is two sales": (PressedTwice, PostingBank),
+    "a void rewrites its original": (VoidRewrites, PostingBank),
 }

@@ -23,8 +23,9 @@ from hypothesis.stateful import (
 
 from posfw.values.identity import Key
 from posfw.values.transaction import Kind
+from tests.planted.protocol import CARD, Plan, Protocol
 from tests.planted.protocols import PLANTED
-from tests.planted.world import CARD, Plan, PostingBank, Protocol, ViolationError, World
+from tests.planted.world import PostingBank, ViolationError, World
 from tests.power.virtual import VirtualLoop, without_threads
 
 pytestmark = [pytest.mark.may_block, pytest.mark.slow, pytest.mark.timeout(180)]
