@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from posfw.sale.limits import Limits, OfflinePolicy, may_begin, offline_reason
+from posfw.sale.limits import Limits, OfflinePolicy, may_begin, offline_left, offline_reason
 from posfw.values.card import EntryMode
 from posfw.values.identity import Key
 from posfw.values.money import Money
@@ -109,3 +109,42 @@ def test_offline_policy_limits_each_quantity(
     intent: Intent, standing: Standing, allowed: bool
 ) -> None:
     assert (offline_reason(intent, standing, POLICY, NOW) == "") is allowed
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "at", "allowed"),
+    [
+        ("00:00", "00:00", 3, True),  # equal: all day
+        ("08:00", "22:00", 8, True),
+        ("08:00", "22:00", 22, False),
+        ("08:00", "22:00", 7, False),
+        ("18:00", "02:00", 23, True),  # over midnight
+        ("18:00", "02:00", 1, True),
+        ("18:00", "02:00", 2, False),
+    ],
+)
+def test_offline_selling_keeps_to_its_hours(start: str, end: str, at: int, allowed: bool) -> None:
+    policy = replace(POLICY, from_time=start, to_time=end)
+    now = NOW.replace(hour=at, minute=0)
+    assert (offline_reason(SALE, STANDING, policy, now) == "") is allowed
+    assert offline_left(STANDING, policy, now).open_now is allowed
+
+
+def test_the_countdown_tells_what_is_left() -> None:
+    stored = replace(
+        STANDING, offline_count=2, offline_sum=8000, offline_oldest_at=NOW - timedelta(hours=23)
+    )
+    left = offline_left(stored, POLICY, NOW)
+    assert (left.count, left.sum_minor, left.seconds) == (1, 1000, 3600)
+    assert left.expires_at == NOW + timedelta(hours=1)
+    assert left.open_now
+    over = offline_left(stored, POLICY, NOW + timedelta(hours=2))
+    assert (over.seconds, over.open_now) == (0, False)
+    nothing = offline_left(STANDING, POLICY, NOW)
+    assert (nothing.count, nothing.seconds, nothing.expires_at) == (3, None, None)
+
+
+def test_a_clock_that_went_back_makes_stored_sales_no_younger() -> None:
+    stored = replace(STANDING, offline_count=1, offline_oldest_at=NOW + timedelta(hours=1))
+    assert "clock" in offline_reason(SALE, stored, POLICY, NOW)
+    assert offline_left(stored, POLICY, NOW).seconds == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +36,10 @@ def _modes(value: list[object]) -> str:
 
 
 _SECONDS = Leaf((int, float), rule=lambda v: "" if v > 0 else "must be above zero")
+_CLOCK = Leaf(
+    str,
+    rule=lambda v: "" if re.fullmatch("([01][0-9]|2[0-3]):[0-5][0-9]", v) else "must be HH:MM",
+)
 _COUNT = Leaf(int, rule=lambda v: "" if v >= 0 else "must not be negative")
 
 SITE_SCHEMA: Schema = {
@@ -58,6 +63,8 @@ SITE_SCHEMA: Schema = {
         "sum_minor": _COUNT,
         "count": _COUNT,
         "age_h": _SECONDS,
+        "from_time": _CLOCK,
+        "to_time": _CLOCK,
         "entry_modes": Leaf(list, rule=_modes),
         "keyed_allowed": Leaf(bool),
     },

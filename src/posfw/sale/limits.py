@@ -12,18 +12,39 @@ from datetime import datetime, timedelta
 from posfw.values.card import EntryMode
 from posfw.values.transaction import Intent, Kind, Standing, State, Transaction
 
-__all__ = ["Limits", "OfflinePolicy", "Refusal", "may_begin", "offline_reason"]
+__all__ = [
+    "Limits",
+    "OfflineLeft",
+    "OfflinePolicy",
+    "Refusal",
+    "may_begin",
+    "offline_left",
+    "offline_reason",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class OfflinePolicy:
-    """When the terminal may approve by itself. Off by default (payments page, rule 9)."""
+    """When the terminal may approve by itself. Off by default (payments page, rule 9).
+
+    Attributes:
+        enabled: whether at all.
+        per_transaction_minor: most for one sale.
+        sum_minor: most for all stored sales together.
+        count: most stored sales.
+        age_h: hours after the oldest stored sale when no further one is taken.
+        from_time: HH:MM local time from which it may be done.
+        to_time: HH:MM until which; earlier than `from_time` means over midnight, equal all day.
+        entry_modes: how a card must come in.
+    """
 
     enabled: bool = False
     per_transaction_minor: int = 25_000
     sum_minor: int = 200_000
     count: int = 500
     age_h: float = 24.0
+    from_time: str = "00:00"
+    to_time: str = "00:00"
     entry_modes: frozenset[EntryMode] = frozenset({EntryMode.SWIPED, EntryMode.CONTACTLESS})
 
 
@@ -37,6 +58,27 @@ class Limits:
     keyed_allowed: bool = True
     batch_age_h: float = 26.0
     offline: OfflinePolicy = OfflinePolicy()
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineLeft:
+    """What the offline policy still allows.
+
+    Attributes:
+        enabled: whether it is on at all.
+        open_now: whether time of day and age allow it now.
+        count: sales that may still be stored.
+        sum_minor: money that may still be stored.
+        expires_at: when the oldest stored sale forbids further ones, None with nothing stored.
+        seconds: until then, 0 once it is over or the clock went back, None with nothing stored.
+    """
+
+    enabled: bool
+    open_now: bool
+    count: int
+    sum_minor: int
+    expires_at: datetime | None
+    seconds: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +134,35 @@ def offline_reason(
             oldest is not None and now - oldest > timedelta(hours=policy.age_h),
             "the oldest stored sale is too old",
         ),
+        # A clock that went back would make stored sales young for ever.
+        (oldest is not None and now < oldest, "the clock is behind the oldest stored sale"),
+        (not _open_at(policy, now), "offline selling is closed at this time of day"),
     )
     return next((reason for forbidden, reason in reasons if forbidden), "")
+
+
+def offline_left(standing: Standing, policy: OfflinePolicy, now: datetime) -> OfflineLeft:
+    """Return how much may still be sold without a line: the idle screen's countdown."""
+    oldest = standing.offline_oldest_at
+    expires_at = oldest + timedelta(hours=policy.age_h) if oldest is not None else None
+    seconds = None
+    if oldest is not None and expires_at is not None:
+        seconds = 0 if now < oldest else max(0, int((expires_at - now).total_seconds()))
+    return OfflineLeft(
+        enabled=policy.enabled,
+        open_now=policy.enabled and _open_at(policy, now) and seconds != 0,
+        count=max(0, policy.count - standing.offline_count),
+        sum_minor=max(0, policy.sum_minor - standing.offline_sum),
+        expires_at=expires_at,
+        seconds=seconds,
+    )
+
+
+def _open_at(policy: OfflinePolicy, now: datetime) -> bool:
+    start, end, at = policy.from_time, policy.to_time, f"{now:%H:%M}"
+    if start == end:
+        return True
+    return start <= at < end if start < end else (at >= start or at < end)
 
 
 def _state(
