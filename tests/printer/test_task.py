@@ -260,16 +260,30 @@ def test_a_hot_head_counts_down_and_prints_by_itself() -> None:
         async with shop() as place:
             assert place.sim.head is not None
             await anyio.sleep(2)
-            place.sim.head.set_body(76.0)
-            await anyio.sleep(12)  # a jump is a fault until it has been believed again
+            place.sim.head.set_body(79.0)
             job = place.queue.add(RECEIPT, "1")
-            await anyio.sleep(1)
+            await anyio.sleep(2)  # a jump is a fault until it has been believed again
             view = place.printing.view
             assert (view.activity, view.reason, view.zone) == (Activity.WAITING, "PRN-201", "stop")
             assert view.resumes_s is not None
             assert 0 < view.resumes_s < 45
             await place.until(job.number, JobState.DONE)
             assert printed(place.sim) == whole(1)
+
+    run_virtual(main)
+
+
+def test_an_idle_printer_reads_its_thermometer_only_until_it_is_believed() -> None:
+    async def main() -> None:
+        async with shop() as place:
+            assert place.sim.head is not None
+            await anyio.sleep(10)
+            readings = place.sim.head.readings
+            await anyio.sleep(600)
+            assert readings == place.sim.head.readings
+            job = place.queue.add(RECEIPT, "1")
+            await place.until(job.number, JobState.DONE, within_s=3)
+            assert place.sim.head.readings > readings
 
     run_virtual(main)
 

@@ -204,12 +204,14 @@ class Printing:
                 await self._keep_counters(at_once=True)
 
     async def _idle(self) -> None:
-        """Wait for a job; keep the thermistor's history and the counters going meanwhile."""
+        """Wait for a job, without waking up for nothing; keep the counters meanwhile."""
         self._show(Activity.IDLE)
         await self._keep_counters()
         wear = self._mechanism.wear
         period_s = counters.EVERY_S if wear.totals != wear.written else None
-        if self._mechanism.sensor is not None:
+        sensor = self._mechanism.throttle.sensor
+        if sensor is not None and sensor.fault:
+            # Not believed yet, or broken: a believed one is read again when there is a job.
             period_s = SENSE_S
         with anyio.move_on_after(period_s):
             await self._journal.changed_jobs()

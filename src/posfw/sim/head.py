@@ -41,6 +41,8 @@ class HeadSim:
         lag_s: of the thermistor.
         factor: head seconds in a clock second.
         peak_c: highest true temperature so far.
+        dots: fired so far.
+        readings: how often the thermistor was read.
     """
 
     clock: Callable[[], float]
@@ -56,7 +58,7 @@ class HeadSim:
     _thermistor_c: float = 25.0
     _at: float = 0.0
     _frozen_c: float = 0.0
-    _reads: int = 0
+    readings: int = 0
 
     @classmethod
     def like(
@@ -126,13 +128,13 @@ class HeadSim:
     def reading(self) -> float | None:
         """Return what the terminal's converter sees now, in degrees."""
         self.settle()
-        self._reads += 1
+        self.readings += 1
         seen = {
             SensorTrouble.OPEN: -40.0,
             SensorTrouble.SHORT: 150.0,
             SensorTrouble.SILENT: None,
             SensorTrouble.FROZEN: self._frozen_c,
-            SensorTrouble.JUMPING: self._thermistor_c + (-45.0 if self._reads % 2 else 45.0),
+            SensorTrouble.JUMPING: self._thermistor_c + (-45.0 if self.readings % 2 else 45.0),
         }
         return seen.get(self.trouble, self._thermistor_c)
 
