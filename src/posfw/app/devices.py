@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from posfw.app.world import OpenPort
 from posfw.board.driver import KernelHeadSensor, serial_path
 from posfw.board.profile import BoardProfile
 from posfw.board.site import Site
 from posfw.board.sources import parse_source
-from posfw.card.driver import open_stream
 from posfw.ports import HeadSensor, Wire
 from posfw.printer.driver import OpenWire, open_node
 from posfw.values.hardware import SerialProfile
@@ -44,7 +44,9 @@ def head_sensor(board: BoardProfile, state: Path) -> HeadSensor | None:
     return KernelHeadSensor(source, thermistor=board.thermistor, root=kernel_root(board, state))
 
 
-def printer_wire(board: BoardProfile, site: Site, state: Path) -> OpenWire | None:
+def printer_wire(
+    board: BoardProfile, site: Site, state: Path, open_port: OpenPort
+) -> OpenWire | None:
     """Return how the printer's wire is opened, None for a board without a printer port."""
     port = port_of("printer", board, site, state)
     if port is None:
@@ -54,6 +56,6 @@ def printer_wire(board: BoardProfile, site: Site, state: Path) -> OpenWire | Non
     root = kernel_root(board, state)
 
     async def open_wire() -> Wire:
-        return await open_stream(serial_path(port.path, root), baudrate=port.baud)
+        return await open_port(serial_path(port.path, root), baudrate=port.baud)
 
     return open_wire

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -36,7 +37,6 @@ from posfw.printer.store import open_glyphs
 from posfw.printer.task import Printing as PrintQueue
 from posfw.sale.limits import Limits, OfflinePolicy
 from posfw.sale.task import Sales
-from posfw.uplink.driver import dialler
 from posfw.uplink.task import Uplink, UplinkSettings
 from posfw.values.card import EntryMode
 from posfw.values.errors import ConfigError
@@ -97,7 +97,7 @@ async def running(
         await journal.append(Record(Topic.SYSTEM, "started", world.clock.now(), body=started))
         composer = SlipComposer(journal, merchant_of(site), texts, world.clock)
         canvas = _canvas(board)
-        wire = printer_wire(board, site, state)
+        wire = printer_wire(board, site, state, world.open_port)
         printer = WirePrinter(board.printer, wire) if wire is not None else None
         printing = Printing(journal, composer, canvas, world.clock)
         desk = CardDesk()
@@ -128,27 +128,30 @@ async def running(
                 )
                 group.start_soon(printer.run)
                 group.start_soon(queue.run)
-            await _read_cards(group, board, site, state, desk)
+            await _read_cards(group, board, site, state, world, desk)
             handler = dispatcher(cashier.verbs(), printing.verbs())
-            await _serve(group, state, handler, texts)
+            await _serve(group, state, handler, texts, world)
             yield Terminal(journal, uplink, cashier, recovered)
             group.cancel_scope.cancel()
 
 
 async def _read_cards(
-    group: TaskGroup, board: BoardProfile, site: Site, state: Path, desk: CardDesk
+    group: TaskGroup, board: BoardProfile, site: Site, state: Path, world: World, desk: CardDesk
 ) -> None:
     """Start the board's stripe reader; the site file may name another port."""
     port = port_of("card", board, site, state)
     if port is None:
         return
-    reader = SerialCardReader(port.path, baudrate=port.baud)
+    open_port = partial(world.open_port, port.path, baudrate=port.baud)
+    reader = SerialCardReader(port.path, open_port=open_port)
     await group.start(reader.run)
     group.start_soon(desk.run, reader)
 
 
-async def _serve(group: TaskGroup, state: Path, handler: Handler, texts: Texts) -> None:
-    await group.start(serve, state / "control.sock", handler, group, texts)
+async def _serve(
+    group: TaskGroup, state: Path, handler: Handler, texts: Texts, world: World
+) -> None:
+    await group.start(serve, state / "control.sock", handler, group, texts, world.listen)
 
 
 def _canvas(board: BoardProfile) -> Raster | None:
@@ -191,7 +194,7 @@ def _uplink(site: Site, journal: Journal, element: SecureElement, world: World) 
         retry_cap_s=site.timing.retry_s,
         call_timeout_s=max(10.0, site.timing.authorise_s),
     )
-    dial = dialler(
+    dial = world.dialler(
         ca=Path(site.ca),
         certificate=Path(site.certificate),
         key=Path(site.key),
