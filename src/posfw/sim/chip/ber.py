@@ -9,8 +9,11 @@ def tlv(tag: int, *values: bytes) -> bytes:
     """Return one object with the shortest length."""
     value = b"".join(values)
     size = len(value)
-    length = bytes((size,)) if size < 0x80 else b"\x81" + bytes((size,))
-    if size > 0xFF:
+    if size < 0x80:
+        length = bytes((size,))
+    elif size < 0x100:
+        length = bytes((0x81, size))
+    else:
         length = b"\x82" + size.to_bytes(2, "big")
     return bytes.fromhex(f"{tag:0{(tag.bit_length() + 7) // 8 * 2}X}") + length + value
 
