@@ -133,3 +133,29 @@ async def test_a_sale_in_the_middle_of_a_drain_waits_for_one_message_at_most() -
     # Every frame before the sale's was on the line when the sale began, but for one.
     assert bank.arrived.index(MessageType.AUTHORISE) <= sent + 1
     assert bank.arrived.count(MessageType.ADVICE) == 500
+
+
+async def test_a_reversal_that_lands_while_the_rows_are_read_is_not_waited_for_again() -> None:
+    class Slow(Rows):
+        async def owed(self, limit: int, after: int = 0) -> list[Owed]:
+            found = await super().owed(limit, after)
+            for _ in range(50):  # whatever lands now is not in what was read
+                await anyio.lowlevel.checkpoint()
+            return found
+
+    rows = Slow(Owed(1, OwedKind.REVERSAL, Key(TERMINAL, 3, 5), reason="98"))
+    async with running(Bank(says("00")), rows, limit_s=60) as uplink:
+        with anyio.fail_after(10):  # half the limit would be 30 s
+            assert isinstance(await uplink.authorise(begun(), CARD), Approved)
+
+
+async def test_a_supervisors_clearing_lets_the_rest_go_on() -> None:
+    async def silent(opened: Opened, bank: Bank) -> list[bytes]:
+        return [] if opened.message.type is MessageType.REVERSAL else [answer(opened)]
+
+    rows = Rows(Owed(1, OwedKind.REVERSAL, Key(TERMINAL, 3, 5), reason="98"))
+    async with running(Bank(silent), rows, limit_s=0.1) as uplink:
+        assert isinstance(await uplink.authorise(begun(), CARD), Unreachable)
+        rows.rows.clear()
+        with anyio.fail_after(5):
+            assert isinstance(await uplink.authorise(begun(8), CARD), Approved)

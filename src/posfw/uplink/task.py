@@ -342,13 +342,16 @@ class Uplink:
         if not self.online:
             return True  # the request itself will say that the line is down
         with anyio.move_on_after(limit_s):
+            # The event is taken before the rows are read: a landing in between is not missed.
+            word = self._word
             ahead = before_sale(await self._journal.owed(self._settings.window))
             self._pending.kick(ahead)
             self._wake.set()
             while ahead and self.online:
-                await self._word.wait()
+                await word.wait()
                 if self._pending.paused:
                     return False
+                word = self._word
                 ahead = before_sale(await self._journal.owed(self._settings.window))
             return not ahead
         return False
