@@ -45,7 +45,8 @@ class Findings:
     doubled: int = 0
     corrupt: int = 0
     answers: int = 0  # endings that a cashier saw
-    unanswered: int = 0  # sales that a kill ended
+    unanswered: int = 0  # sales and settlements that a kill ended
+    settled: int = 0
     ready_p50_s: float = 0.0
     ready_max_s: float = 0.0
     seconds: float = 0.0
@@ -60,6 +61,7 @@ class _Shop:
     ready_s: list[float] = field(default_factory=list)
     seen: dict[str, tuple[str, int]] = field(default_factory=dict)
     unanswered: int = 0
+    settled: int = 0
 
     async def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         async with await anyio.connect_unix(self.state / "control.sock") as stream:
@@ -94,28 +96,30 @@ class _Shop:
             await self.process.aclose()
             self.process = None
 
-    async def until(self, name: str, value: object) -> None:
+    async def until(self, name: str, *, value: object) -> None:
         with anyio.fail_after(PATIENCE_S):
             while (await self.ask({"do": "status"}))["result"][name] != value:
                 await anyio.sleep(0.02)
 
     async def sell_until_killed(self) -> None:
-        faults = self.around.acquirer.faults
-        while True:
-            minor = self.chance.randrange(1, 90) * 100
-            faults.lose_answers = int(self.chance.random() < 0.1)
-            request = {"do": "sale", "amount": f"{minor // 100}.00", "keyed": CARD}
-            try:
-                body = await self.ask(request)
-            except GONE:
-                self.unanswered += 1
-                return
-            result = body.get("result", {})
-            if "key" in result:
-                self.seen[result["key"]] = (result["kind"], minor)
-            elif "SET-103" in json.dumps(body):
-                await self.until("reversals", value=0)
-                await self.ask({"do": "settle"})
+        try:
+            while True:
+                await self.sell()
+        except GONE:
+            self.unanswered += 1
+
+    async def sell(self) -> None:
+        """Sell once; a full batch is settled."""
+        minor = self.chance.randrange(1, 90) * 100
+        self.around.acquirer.faults.lose_answers = int(self.chance.random() < 0.1)
+        body = await self.ask({"do": "sale", "amount": f"{minor // 100}.00", "keyed": CARD})
+        result = body.get("result", {})
+        if "key" in result:
+            self.seen[result["key"]] = (result["kind"], minor)
+        elif "SET-103" in json.dumps(body):
+            await self.until("reversals", value=0)
+            await self.ask({"do": "settle"})
+            self.settled += 1
 
     async def life(self, out: Any) -> None:
         """One power-up: start, sell, die somewhere in between."""
@@ -169,6 +173,7 @@ def _judged(shop: _Shop) -> Findings:
         corrupt=int(bad is not None),
         answers=len(shop.seen),
         unanswered=shop.unanswered,
+        settled=shop.settled,
         ready_p50_s=round(statistics.median(shop.ready_s), 2),
         ready_max_s=round(max(shop.ready_s), 2),
     )
