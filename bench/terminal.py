@@ -20,7 +20,8 @@ from anyio.streams.tls import TLSListener, TLSStream
 from bench.bare import canned
 from bench.claim import Claim, best
 from posfw.sim.certificates import make
-from posfw.sim.day import Day, Report, play
+from posfw.sim.day import Day, Report
+from posfw.sim.play import play
 from posfw.sim.rig import TERMINAL, rig
 
 SALES = int(os.environ.get("BENCH_SALES", "300"))

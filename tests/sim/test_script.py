@@ -14,6 +14,10 @@ ALWAYS = {
     "chip_swipe",
     "void",
     "refund",
+    "paper_out",
+    "cover_open",
+    "hot_head",
+    "print_cut",
     "settle",
 }
 

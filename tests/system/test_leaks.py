@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from posfw.sim.cards import deck
-from posfw.sim.day import play
+from posfw.sim.play import play
 from posfw.sim.script import CARDS
 
 pytestmark = [pytest.mark.system, pytest.mark.may_block]

@@ -12,7 +12,8 @@ from pathlib import Path
 import anyio
 import click
 
-from posfw.sim.day import Report, play
+from posfw.sim.day import Report
+from posfw.sim.play import play
 
 __all__ = ["day"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,20 +15,16 @@ import anyio
 from anyio.abc import ByteReceiveStream, Process, TaskGroup
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from posfw.printer.store import open_glyphs
-from posfw.sim.cards import TestCard, deck
-from posfw.sim.printer import PrinterSim
-from posfw.sim.reading import SlipReader
-from posfw.sim.rig import Rig, rig
-from posfw.sim.script import Step, script
+from posfw.sim.cards import TestCard
+from posfw.sim.rig import Rig
+from posfw.sim.script import Step
 from posfw.sim.slips import SlipBook
 from posfw.values.errors import DeviceError, MisuseError
 
-__all__ = ["Day", "Report", "opened", "play"]
+__all__ = ["Day", "Report"]
 
 READY_S = 20.0
 STEP_S = 30.0
-Tell = Callable[[str], None]
 
 
 @dataclass(slots=True)
@@ -180,47 +176,3 @@ def _told(code: str, result: Mapping[str, Any]) -> bool:
     people = (result.get("cashier", {}), result.get("cardholder", {}))
     texts = [person.get(language) for person in people for language in ("zh", "en")]
     return result.get("response_code") == code and all(texts)
-
-
-@asynccontextmanager
-async def opened(state: Path, seed: int, *, slips: Path | None = None) -> AsyncIterator[Day]:
-    """Set up a rig and an empty day; the terminal is not started yet."""
-    async with rig(state, slips=slips) as around, anyio.create_task_group() as group:
-        day = Day(around, state, Report(seed), group, cards=deck(seed))
-        with (state / "wire.bin").open("ab") as capture:
-            around.acquirer.tap = capture.write
-            try:
-                yield day
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await day.cut()
-        group.cancel_scope.cancel()
-
-
-async def play(seed: int, state: Path, tell: Tell, *, slips: Path | None = None) -> Report:
-    """Play the day of a seed in an empty state folder; pictures of the slips go to `slips`."""
-    from posfw.sim.steps import STEPS  # noqa: PLC0415 - steps are written in terms of a day
-
-    async with opened(state, seed, slips=slips) as day:
-        await day.start()
-        await day.result({"do": "sign_on"})
-        day.report.counts["sign_on: success"] += 1
-        for number, step in enumerate(steps := script(seed), start=1):
-            tell(f"[{number:2}/{len(steps)}] {step.what} {step.code}")
-            await STEPS[step.what](day, step)
-        day.report.judge_paper(await anyio.to_thread.run_sync(_book, day.rig.printer))
-        day.report.rss_kib = await _rss_kib(day.process)
-        return day.report
-
-
-def _book(printer: PrinterSim) -> SlipBook:
-    return SlipBook.read(printer.slips, SlipReader(open_glyphs()))
-
-
-async def _rss_kib(process: Process | None) -> float:
-    """Return the terminal's resident memory now (proc(5), VmRSS)."""
-    if process is None:
-        return 0.0
-    status = await anyio.Path(f"/proc/{process.pid}/status").read_text()
-    (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
-    return float(line.split()[1])

@@ -8,7 +8,9 @@ and bold. What fits no glyph is shown as U+FFFD, which no sum survives.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
+import posfw.printer
 from posfw.printer.glyphs import CELL, HEIGHT, NARROW, Glyphs
 
 __all__ = ["UNREADABLE", "SlipReader"]
@@ -35,6 +37,12 @@ class SlipReader:
                 cells = _unpacked(glyphs.bitmap(char), bits)
                 table.setdefault(cells, char)
                 table.setdefault(tuple(row | row >> 1 for row in cells), char)  # bold
+
+    @classmethod
+    def of_package(cls) -> SlipReader:
+        """Return a reader of the typeface that the product prints with."""
+        file = Path(posfw.printer.__file__).parent / "data" / "glyphs24.bin"
+        return cls(Glyphs(file.read_bytes()))
 
     def lines(self, rows: Sequence[bytes]) -> list[str]:
         """Return the lines of text on paper, top to bottom; codes and logos are left out.
