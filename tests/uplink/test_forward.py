@@ -136,16 +136,32 @@ async def test_a_sale_in_the_middle_of_a_drain_waits_for_one_message_at_most() -
 
 
 async def test_a_reversal_that_lands_while_the_rows_are_read_is_not_waited_for_again() -> None:
-    class Slow(Rows):
+    released = anyio.Event()
+
+    class Late(Rows):
+        gate = False
+
         async def owed(self, limit: int, after: int = 0) -> list[Owed]:
             found = await super().owed(limit, after)
-            for _ in range(50):  # whatever lands now is not in what was read
-                await anyio.lowlevel.checkpoint()
+            if self.gate:
+                self.gate = False
+                released.set()
+                await self.empty.wait()
+                for _ in range(50):  # the reversal has landed, and is in what was read
+                    await anyio.lowlevel.checkpoint()
             return found
 
-    rows = Slow(Owed(1, OwedKind.REVERSAL, Key(TERMINAL, 3, 5), reason="98"))
-    async with running(Bank(says("00")), rows, limit_s=60) as uplink:
+    async def reply(opened: Opened, bank: Bank) -> list[bytes]:
+        if opened.message.type is MessageType.REVERSAL:
+            await released.wait()
+        return [answer(opened)]
+
+    rows = Late(Owed(1, OwedKind.REVERSAL, Key(TERMINAL, 3, 5), reason="98"))
+    async with running(bank := Bank(reply), rows, limit_s=60) as uplink:
         with anyio.fail_after(10):  # half the limit would be 30 s
+            while not bank.seen:
+                await anyio.lowlevel.checkpoint()
+            rows.gate = True
             assert isinstance(await uplink.authorise(begun(), CARD), Approved)
 
 
