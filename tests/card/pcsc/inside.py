@@ -9,6 +9,7 @@ import json
 import random
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -118,6 +119,31 @@ async def pulled(hardware: Slot, slot: PcscSlot) -> list[str]:
     return found
 
 
+async def stuck(hardware: Slot) -> dict[str, Any]:
+    """A card that does not answer for longer than anybody waits; closing does not wait either."""
+    card, released = ChipCard(UNIONPAY, CHANCE.randbytes, protocol=0), threading.Event()
+    answered: list[bytes] = []
+
+    class Stuck:
+        reset = staticmethod(card.reset)
+
+        @staticmethod
+        def transmit(command: bytes) -> bytes:
+            released.wait(20)
+            answered.append(command)
+            return card.transmit(command)
+
+    async with PcscSlot(READER, 0, answer_s=0.3) as slot:
+        hardware.insert(Stuck())
+        finished, _ = await transaction(slot, counter_for(card), 30_000)
+        waited = bool(answered)
+        released.set()
+    hardware.remove()
+    async with PcscSlot(READER, 0) as slot:
+        await slot.removed()
+    return {"code": finished.code.value, "fallback": finished.fallback.value, "waited": waited}
+
+
 async def two_slots(slots: list[Slot]) -> list[str]:
     """Two sales at the same time, one in each slot."""
     cards = [ChipCard(profile, CHANCE.randbytes, protocol=0) for profile in (UNIONPAY, VISA)]
@@ -165,6 +191,7 @@ async def main() -> dict[str, Any]:
         found["empty_and_dead"] = await empty_and_dead(slots[0], slot)
         found["sales"] = await sales(slots[0], slot)
         found["pulled"] = await pulled(slots[0], slot)
+    found["stuck"] = await stuck(slots[0])
     found["two_slots"] = await two_slots(slots)
     return found
 

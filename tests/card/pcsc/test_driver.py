@@ -71,6 +71,12 @@ def test_a_card_pulled_at_any_command_ends_as_removed(happened: Any) -> None:
     assert happened["pulled"] == ["removed"] * 3
 
 
+def test_a_card_that_is_stuck_is_mute_and_nobody_waits_for_it(happened: Any) -> None:
+    stuck = happened["stuck"]
+    assert (stuck["code"], stuck["fallback"]) == ("CRD-401", "stripe")
+    assert stuck["waited"] is False  # the sale was over before the card gave its answer
+
+
 def test_two_slots_sell_at_the_same_time(happened: Any) -> None:
     assert happened["two_slots"] == ["approved_online", "approved_online"]
 

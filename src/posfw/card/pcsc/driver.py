@@ -23,6 +23,8 @@ __all__ = ["PcscCard", "PcscSlot", "reader_names"]
 # ISO/IEC 7816-3 lets a T=0 card take its time; a chip that is silent for this long is mute.
 ANSWER_S: Final = 10.0
 REMOVAL_S: Final = 0.5
+# A command that a stuck card never answers holds the context inside pcscd; nobody waits for it.
+CLOSE_S: Final = 2.0
 
 
 async def reader_names(prefix: str = "") -> list[str]:
@@ -63,8 +65,8 @@ class PcscSlot:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with anyio.CancelScope(shield=True):
-            await self._call(scard.SCardReleaseContext, self._context)
+        with anyio.move_on_after(CLOSE_S, shield=True):
+            await self._call(scard.SCardReleaseContext, self._context, abandon=True)
 
     async def names(self) -> list[str]:
         """Return the readers with this prefix.
@@ -202,8 +204,10 @@ class PcscCard:
 
     async def close(self) -> None:
         """Take the power from the card and let go of it, also from a cancelled scope."""
-        with anyio.CancelScope(shield=True):
-            await self._call(scard.SCardDisconnect, self._handle, scard.SCARD_UNPOWER_CARD)
+        with anyio.move_on_after(CLOSE_S, shield=True):
+            await self._call(
+                scard.SCardDisconnect, self._handle, scard.SCARD_UNPOWER_CARD, abandon=True
+            )
 
     async def _why(self) -> Absence:
         """A transmission broke off: the reader knows a moment later whether the card is still in.
