@@ -20,7 +20,16 @@ from posfw.printer.strip import Strip
 from posfw.printer.throttle import Throttle, Wait
 from posfw.values.hardware import PrinterProfile
 
-__all__ = ["POLL_S", "RECOVER_S", "SENSE_S", "LostError", "Mechanism", "Slip", "Told"]
+__all__ = [
+    "POLL_S",
+    "RECOVER_S",
+    "SENSE_S",
+    "TOGETHER_S",
+    "LostError",
+    "Mechanism",
+    "Slip",
+    "Told",
+]
 
 Told: TypeAlias = Callable[[str, float, Progress], Awaitable[None]]
 
@@ -71,6 +80,10 @@ class Mechanism(Protocol):
 
     async def answered(self, count: int, timeout_s: float) -> bool:
         """Wait until the printer has answered `count` fences; False when it did not in time."""
+        ...
+
+    async def settled(self) -> None:
+        """Wait until no answer is outstanding."""
         ...
 
     async def wait(self, seconds: float) -> None:
@@ -224,8 +237,7 @@ class Slip:
         )
         if not await mechanism.answered(needed, RECOVER_S):
             raise LostError
-        while await mechanism.answered(mechanism.printer.answered + 1, TOGETHER_S):
-            pass
+        await mechanism.settled()
         self.progress = progress.recovered(mechanism.printer.answered, loses=self._loses)
         self._loses = False
         self._quiet_since = mechanism.now

@@ -21,7 +21,14 @@ from posfw.printer.fence import fence, proves
 from posfw.printer.queue import LOST, Activity, PrinterView, Progress
 from posfw.printer.raster import Raster
 from posfw.printer.sheet import strips
-from posfw.printer.slip import POLL_S, RECOVER_S, SENSE_S, LostError, Slip
+from posfw.printer.slip import (
+    POLL_S,
+    RECOVER_S,
+    SENSE_S,
+    TOGETHER_S,
+    LostError,
+    Slip,
+)
 from posfw.printer.status import PrinterStatus, decode
 from posfw.printer.strip import Strip
 from posfw.printer.throttle import Start, Throttle, Wait
@@ -92,6 +99,23 @@ class _Mechanism:
                 await self.printer.news()
         return self.printer.session == session and self.printer.answered >= count
 
+    async def settled(self) -> None:
+        """Wait until no answer is outstanding: quiet, ready (so nothing is held back), quiet.
+
+        Raises:
+            LostError: the printer is not ready, is gone, or goes on answering.
+        """
+        session = self.printer.session
+        with anyio.move_on_after(RECOVER_S):
+            while True:
+                while await self.answered(self.printer.answered + 1, TOGETHER_S):
+                    pass
+                if self.printer.session != session or not (await self.status()).ready:
+                    raise LostError
+                if not await self.answered(self.printer.answered + 1, TOGETHER_S):
+                    return
+        raise LostError
+
     async def wait(self, seconds: float) -> None:
         """Let time pass, some at least; ends early when the printer has news."""
         with anyio.move_on_after(max(seconds, TICK_S)):
@@ -104,8 +128,12 @@ class _Mechanism:
             return
         tear = TEAR + escpos.cut(self.profile) if self.torn else b""
         await self.printer.write(escpos.recover(self.profile) + tear + fence(self.profile))
-        if proves(self.profile) and not await self.answered(before + 1, RECOVER_S):
-            raise LostError
+        if proves(self.profile):
+            if not await self.answered(before + 1, RECOVER_S):
+                raise LostError
+            # A process before this one may have left fences in the printer: their answers would
+            # be taken for proofs of the next slip.
+            await self.settled()
         self.clean_session, self.torn = session, False
 
     async def not_ready(self) -> str:
