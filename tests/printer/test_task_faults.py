@@ -151,8 +151,12 @@ def test_as_long_as_it_answers_every_row_is_printed_exactly_once(
 
 # Answers left in the printer by the process before were taken for proofs of the next slip.
 @example(
-    history=[(0.003, "paper_out", 0), (0.003, "crash", 0), (0.45, "paper_out", 0)]
-    + [(0.003, "paper_out", 0)]
+    history=[
+        (0.003, "paper_out", 0),
+        (0.003, "crash", 0),
+        (0.45, "paper_out", 0),
+        (0.003, "paper_out", 0),
+    ]
 )
 @settings(max_examples=80, deadline=None)
 @given(histories(KNOWN + BLIND, WAITS_S))

@@ -20,6 +20,10 @@ from posfw.values.hardware import HeadProfile, PrinterProfile, ThermalProfile
 
 __all__ = ["cross_checks"]
 
+# Beyond stop_c by how much a head inside the tolerances may pass (docs/thermal.md).
+MARGIN_C: Final = 5.0
+BAND_ROWS: Final = 24
+SENSE_TWICE_S: Final = 0.5
 HYSTERESIS_C: Final = 5.0  # less would switch at every band; 10 to 20 is better
 FINGER_MM: Final = 9.0  # WCAG 2.2 targets turned into millimetres; see docs/boards.md
 COUNTS_PER_C: Final = 4.0  # below, one converter step is more than a quarter of a degree
@@ -94,6 +98,24 @@ def _zones(facts: _Facts) -> Iterator[Mistake]:
         yield Mistake((*HEAT, "slow_c"), f"{slow} must not be above stop_c ({stop})")
     if stop > limit:
         yield Mistake((*HEAT, "stop_c"), f"{stop} must not be above max_c ({limit})")
+
+
+def _room(facts: _Facts) -> Iterator[Mistake]:
+    """What the throttle takes for granted (docs/thermal.md), else it could only stand still."""
+    stop, limit = facts.thermal("stop_c"), facts.thermal("max_c")
+    ambient, resume = facts.thermal("ambient_c"), facts.thermal("resume_c")
+    if limit < stop + MARGIN_C:
+        told = f"{limit} must be at least {MARGIN_C:g} above stop_c ({stop}): heads vary by 20 %"
+        yield Mistake((*HEAT, "max_c"), told)
+    if ambient >= resume:
+        yield Mistake((*HEAT, "ambient_c"), f"{ambient} must be below resume_c ({resume})")
+    black_c = BAND_ROWS * facts.printer("dots") * facts.thermal("rise_c_per_kdot") / 1000
+    if ambient + black_c > stop - 1:
+        told = f"a black band of {BAND_ROWS} rows alone heats by {black_c:.1f} C: above stop_c"
+        yield Mistake((*HEAT, "rise_c_per_kdot"), told)
+    if facts.thermal("max_age_s") < SENSE_TWICE_S:
+        told = f"must be at least {SENSE_TWICE_S:g}: the sensor is read every 0.25 s"
+        yield Mistake((*HEAT, "max_age_s"), told)
 
 
 def _bounds(facts: _Facts) -> Iterator[Mistake]:
@@ -312,6 +334,7 @@ def _honest(facts: _Facts) -> Iterator[Mistake]:
 
 _RULES: Final[tuple[Callable[[_Facts], Iterator[Mistake]], ...]] = (
     _zones,
+    _room,
     _bounds,
     _duty,
     _sensor,
