@@ -30,8 +30,13 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 # Runs a terminal for a moment and prints what it has imported that is not posfw's own.
 LIBRARIES = """
-import os, signal, sys, threading
-threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
+import os, pathlib, signal, sys, threading, time
+def end():
+    while not (pathlib.Path(sys.argv[1]) / "control.sock").exists():
+        time.sleep(0.05)
+    time.sleep(0.5)
+    os.kill(os.getpid(), signal.SIGTERM)
+threading.Thread(target=end, daemon=True).start()
 from posfw.cli.main import main
 assert main(["run", "--state", sys.argv[1]]) == 0
 names = [n for n in list(sys.modules) if not n.startswith(("posfw", "__main__"))]
