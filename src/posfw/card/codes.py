@@ -5,16 +5,30 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = [
+    "BAD_SCAN",
     "BAD_TRACK",
+    "CARD_REFUSED",
     "CHIP_FIRST",
+    "CHIP_MUTE",
+    "ENCRYPTED",
     "EXPIRED",
     "HALF_LINE",
+    "LEFT_IN",
+    "MISMATCH",
     "NOISE",
+    "NO_CARD",
     "NO_FALLBACK",
+    "NO_PIN_PAD",
+    "OTHER_WAY",
     "READER_GONE",
+    "READER_REFUSED",
+    "READER_SILENT",
+    "SEVERAL_CARDS",
+    "TRY_AGAIN",
     "UNUSABLE",
 ]
 
+NO_CARD: Final = "CRD-001"  # nothing came in time
 BAD_TRACK: Final = "CRD-301"  # the head saw a card, track 2 did not decode: swipe again
 NOISE: Final = "CRD-302"  # a line that is no swipe, or longer than any swipe
 HALF_LINE: Final = "CRD-303"  # a line began and did not end in time
@@ -23,3 +37,15 @@ EXPIRED: Final = "CRD-305"
 CHIP_FIRST: Final = "CRD-306"  # the card has a chip that was not tried
 NO_FALLBACK: Final = "CRD-307"  # the chip answered and refused: no swipe after that
 READER_GONE: Final = "CRD-308"  # the port is lost or cannot be opened; reopened by itself
+READER_SILENT: Final = "CRD-309"  # the port is open, the reader does not answer
+READER_REFUSED: Final = "CRD-310"  # the reader does not do what was asked: see its set-up
+ENCRYPTED: Final = "CRD-311"  # the reader encrypts under a key this terminal has no part in
+TRY_AGAIN: Final = "CRD-312"  # the card was taken away too early, or talking to it failed
+CARD_REFUSED: Final = "CRD-313"  # the card or the reader's kernel declined, or the card is blocked
+MISMATCH: Final = "CRD-314"  # a result that is not of this transaction, or contradicts itself
+OTHER_WAY: Final = "CRD-315"  # not by tap: insert the card, or swipe it
+SEVERAL_CARDS: Final = "CRD-316"  # more than one card in the field: present one
+CHIP_MUTE: Final = "CRD-317"  # the chip gave no answer: the only way to a fall-back
+LEFT_IN: Final = "CRD-318"  # a card is still in the reader
+BAD_SCAN: Final = "CRD-319"  # a scan that cannot be used: scan again
+NO_PIN_PAD: Final = "CRD-320"  # this card needs a PIN and there is nothing to enter it on
