@@ -372,24 +372,27 @@ async def test_rounds_go_through_the_terminals_own_verbs() -> None:
         asked.append((verb, body))
         if verb == "sale" and body["amount"].endswith(".51"):
             return {"ending": "failed", "kind": "declined", "key": "K-000001-000009"}
-        if verb == "settle":
-            return {"ok": True, "batch": 1}
-        if verb == "reprint":
-            return {"ok": True, "job": 7}
-        return {"ending": "success", "key": "K-000001-000001"}
+        others = {"settle": {"ok": True, "batch": 1}, "reprint": {"ok": True, "job": 7}}
+        return others.get(verb, {"ending": "success", "key": "K-000001-000001"})
 
     async def printed(job: int) -> bool:
         return job == 7
 
-    async def drop_line() -> None:
+    def drop_line() -> None:
         asked.append(("drop", {}))
 
+    line = [True, False]  # it comes back once
+
+    async def line_up() -> bool:
+        return line.pop(0)
+
     profile = PROFILES["unionpay"]
-    rounds = Rounds(handler, printed, drop_line)
-    for kind in ("sale", "void", "refund", "print", "line_loss", "settlement"):
-        assert (await rounds(Task(1, kind, 800), profile))[0], kind
+    rounds = Rounds(handler, printed, drop_line, line_up)
+    kinds = ("sale", "void", "refund", "print", "line_loss", "settlement")
+    assert all([(await rounds(Task(1, kind, 800), profile))[0] for kind in kinds])
     assert (await rounds(Task(1, "decline", 851), profile))[0]
     assert not (await rounds(Task(1, "decline", 800), profile))[0]
+    assert not (await rounds(Task(1, "line_loss", 800), profile))[0]
     assert ("refund", {"key": "K-000001-000001", "amount": "4.00"}) in asked
     bare = Rounds(handler)
     assert await bare(Task(1, "print", 0), profile) == (False, "no printer is wired here")

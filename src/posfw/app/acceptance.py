@@ -24,11 +24,13 @@ class Rounds:
         printed: waits until the print job of this number has ended; whether it came out. None
             where no printer is wired: the round then fails and says so.
         drop_line: breaks the acquirer's line once; None where that cannot be tried.
+        line_up: waits until the line is up again; whether it came.
     """
 
     handler: Handler
     printed: Callable[[int], Awaitable[bool]] | None = None
-    drop_line: Callable[[], Awaitable[None]] | None = None
+    drop_line: Callable[[], None] | None = None
+    line_up: Callable[[], Awaitable[bool]] | None = None
     _last_key: str = field(default="", init=False)
 
     async def __call__(self, task: Task, profile: Profile) -> tuple[bool, str]:
@@ -88,12 +90,16 @@ class Rounds:
 
     async def _line_loss(self, task: Task, profile: Profile) -> tuple[bool, str]:
         """The line breaks; the next sale must end well, or plainly not at all."""
-        if self.drop_line is None:
+        if self.drop_line is None or self.line_up is None:
             return False, "the line cannot be broken here"
-        await self.drop_line()
+        self.drop_line()
         answer = await self._pay(task, profile)
-        passed = answer.get("ending") in ("success", "failed") and bool(answer.get("key"))
-        return passed, f"{answer.get('ending')} {answer.get('key', '')}"
+        detail = f"{answer.get('ending')} {answer.get('key', '')}"
+        if answer.get("ending") not in ("success", "failed") or not answer.get("key"):
+            return False, detail
+        if not await self.line_up():
+            return False, f"{detail}; the line did not come back"
+        return True, detail
 
     async def _settlement(self, _: Task, __: Profile) -> tuple[bool, str]:
         answer = await self._ask("settle")

@@ -65,6 +65,7 @@ class Activations:
     try_round: TryRound
     pre_activated: bool = False
     _gate: anyio.Lock = field(default_factory=anyio.Lock)
+    _moved: anyio.Event = field(default_factory=anyio.Event)
 
     def verbs(self) -> Mapping[str, Verb]:
         """Return the activation verbs: `activate_` and the step's name."""
@@ -103,6 +104,14 @@ class Activations:
         """Whether anything may leave for the acquirer now."""
         return self.pre_activated or (await self.state()).state.may_talk
 
+    async def until_talk(self, *, allowed: bool) -> None:
+        """Return once something may leave for the acquirer, or no longer may."""
+        while True:
+            moved = self._moved
+            if await self.may_talk() is allowed:
+                return
+            await moved.wait()
+
     async def yesterday_minor(self) -> int:
         """Return the last closed batch's debits less credits; 0 if none was ever closed."""
         newest = list(await self.journal.batches(1))
@@ -140,6 +149,8 @@ class Activations:
         machine.check(activation, step, await self._gates(activation))
         record = Record(Topic.ACTIVATION, step.value, self.clock.now(), operator, body)
         await self.journal.append(record)
+        moved, self._moved = self._moved, anyio.Event()
+        moved.set()
         return await self.state()
 
     async def _step(self, step: Step, body: Mapping[str, Plain], operator: str = "") -> Body:

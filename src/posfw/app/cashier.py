@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from posfw.app.answers import conclusion_answer, refusal_answer
 from posfw.app.cards import CardDesk
+from posfw.app.gate import Gate
 from posfw.app.session import Session
 from posfw.app.verbs import Body, Progress, Verb, operator_of, text_of
 from posfw.board.site import Site
@@ -17,6 +19,7 @@ from posfw.ports import Clock, SecureElement
 from posfw.sale.limits import Refusal
 from posfw.sale.machine import Authorise, Effect, Inquire
 from posfw.sale.task import Sales
+from posfw.staff.operators import Action
 from posfw.values.card import CardRead
 from posfw.values.errors import CodecError, RefusedError
 from posfw.values.identity import parse_key
@@ -29,7 +32,13 @@ __all__ = ["Cashier"]
 
 @dataclass(frozen=True, slots=True)
 class Cashier:
-    """Payments and the session."""
+    """Payments and the session.
+
+    Attributes:
+        settle: runs the settlement.
+        gate: what every payment passes; None for the rounds of acceptance, whose transactions are
+            marked as tests and made before the terminal may sell.
+    """
 
     sales: Sales
     journal: Journal
@@ -40,6 +49,8 @@ class Cashier:
     site: Site
     texts: Texts
     stop: Callable[[], None]
+    settle: Callable[[], Awaitable[Mapping[str, Any]]]
+    gate: Gate | None = None
 
     def verbs(self) -> Mapping[str, Verb]:
         """Return the cashier's verbs."""
@@ -54,14 +65,18 @@ class Cashier:
         }
 
     async def _status(self, _: Body, __: Progress) -> Body:
-        return await self.session.status()
+        return await self.session.status() | (await self.gate.status() if self.gate else {})
 
     async def _sign_on(self, _: Body, __: Progress) -> Body:
+        if self.gate:
+            await self.gate.talk()
         return await self.session.sign_on()
 
     async def _settle(self, _: Body, progress: Progress) -> Body:
+        if self.gate:
+            await self.gate.talk()
         progress({"screen": "settling", "text": self.texts("Settling…")})
-        return await self.session.settle()
+        return await self.settle()
 
     async def _stop(self, _: Body, __: Progress) -> Body:
         self.stop()
@@ -69,10 +84,16 @@ class Cashier:
 
     async def _sale(self, body: Body, progress: Progress) -> Body:
         amount = parse_amount(text_of(body, "amount"))
-        card = await self._card(body, amount, progress)
+        operator = await self._who(body, "01")
+        refusal = await self.gate.sale(operator, amount) if self.gate else None
+        card = refusal or await self._card(body, amount, progress)
         if isinstance(card, Refusal):
             return refusal_answer(card, self.texts)
-        return await self._run(self._intent(Kind.SALE, amount, card, body), card, progress)
+        intent = self._intent(Kind.SALE, amount, card, operator, body)
+        return await self._run(intent, card, progress)
+
+    async def _who(self, body: Body, default: str) -> str:
+        return await self.gate.who(body, default) if self.gate else operator_of(body, default)
 
     async def _card(self, body: Body, amount: Money, progress: Progress) -> CardRead | Refusal:
         """Return the card that was keyed or comes next at the reader, or why it is not taken."""
@@ -97,12 +118,24 @@ class Cashier:
     async def _void(self, body: Body, progress: Progress) -> Body:
         original = await self._original(body)
         amount = original.begun.intent.amount
-        return await self._run(self._against(Kind.VOID, amount, original, body), None, progress)
+        return await self._back(Kind.VOID, amount, original, body, progress)
 
     async def _refund(self, body: Body, progress: Progress) -> Body:
         original = await self._original(body)
         amount = parse_amount(text_of(body, "amount"))
-        return await self._run(self._against(Kind.REFUND, amount, original, body), None, progress)
+        return await self._back(Kind.REFUND, amount, original, body, progress)
+
+    async def _back(
+        self, kind: Kind, amount: Money, original: Transaction, body: Body, progress: Progress
+    ) -> Body:
+        """Give money back for an original: voids and refunds take a supervisor's approval."""
+        operator = await self._who(body, "00")
+        if self.gate:
+            action = Action.VOID if kind.undoes_original else Action.REFUND
+            refusal = await self.gate.back(body, operator, action, str(original.key))
+            if refusal is not None:
+                return refusal_answer(refusal, self.texts)
+        return await self._run(self._against(kind, amount, original, operator), None, progress)
 
     async def _original(self, body: Body) -> Transaction:
         key = parse_key(text_of(body, "key"))
@@ -130,20 +163,23 @@ class Cashier:
         ending = await self.sales.run(intent, card, watch)
         return conclusion_answer(ending, self.texts)
 
-    def _intent(self, kind: Kind, amount: Money, card: CardRead, body: Body) -> Intent:
+    def _intent(
+        self, kind: Kind, amount: Money, card: CardRead, operator: str, body: Body
+    ) -> Intent:
         return Intent(
             kind=kind,
             amount=amount,
             entry_mode=card.entry_mode,
             card_masked=card.number.masked,
             card_token=self.element.token(card.number),
-            operator=operator_of(body, "01"),
+            operator=operator,
             at=self.clock.now(),
             expiry=card.expiry,
             note=str(body.get("note", ""))[:40],
+            test=self.gate is None,
         )
 
-    def _against(self, kind: Kind, amount: Money, original: Transaction, body: Body) -> Intent:
+    def _against(self, kind: Kind, amount: Money, original: Transaction, operator: str) -> Intent:
         first = original.begun.intent
         return Intent(
             kind=kind,
@@ -151,8 +187,9 @@ class Cashier:
             entry_mode=first.entry_mode,
             card_masked=first.card_masked,
             card_token=first.card_token,
-            operator=operator_of(body, "00"),
+            operator=operator,
             at=self.clock.now(),
             original=original.key,
             expiry=first.expiry,
+            test=self.gate is None,
         )

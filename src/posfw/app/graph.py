@@ -7,11 +7,12 @@ closes, tasks are cancelled, the journal closes last.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
@@ -19,10 +20,12 @@ from anyio.abc import TaskGroup
 from posfw.app.cards import CardDesk
 from posfw.app.cashier import Cashier
 from posfw.app.control import serve
-from posfw.app.devices import head_sensor, port_of, printer_wire
+from posfw.app.devices import head_sensor, kernel_root, port_of, printer_wire
 from posfw.app.documents import SlipComposer, merchant_of
+from posfw.app.gate import Gate
 from posfw.app.printing import Printing
 from posfw.app.session import Session
+from posfw.app.trading import read_files, trade
 from posfw.app.verbs import Handler, dispatcher
 from posfw.app.world import World
 from posfw.board.profile import BoardProfile
@@ -74,6 +77,7 @@ async def running(
         KeyStoreError: the secure element cannot be used.
     """
     element = _element(board, site)
+    files = read_files(board, site, kernel_root(board, state))
     journal_path = state / "journal.db"
     async with Journal.open(
         journal_path,
@@ -101,7 +105,12 @@ async def running(
         printer = WirePrinter(board.printer, wire) if wire is not None else None
         printing = Printing(journal, composer, canvas, world.clock)
         desk = CardDesk()
-        cashier = Cashier(
+
+        async def settle() -> Mapping[str, Any]:
+            return await trading.settle()
+
+        # Rounds of acceptance do what a cashier does, before the gate that refuses live sales.
+        trial = Cashier(
             sales=sales,
             journal=journal,
             session=Session(journal, uplink, world.clock, printing),
@@ -111,9 +120,25 @@ async def running(
             site=site,
             texts=texts,
             stop=stop,
+            settle=settle,
         )
+        trading = trade(
+            board=board,
+            site=site,
+            state=state,
+            root=kernel_root(board, state),
+            files=files,
+            journal=journal,
+            uplink=uplink,
+            element=element,
+            world=world,
+            printing=printing,
+            handler=dispatcher(trial.verbs(), printing.verbs()),
+            largest_minor=sales.limits.per_transaction_minor,
+        )
+        cashier = replace(trial, gate=Gate(trading.parts, site.operators))
         async with anyio.create_task_group() as group:
-            group.start_soon(uplink.run)
+            trading.start(group)
             if printer is not None:
                 queue = PrintQueue(
                     journal=journal,
@@ -129,7 +154,7 @@ async def running(
                 group.start_soon(printer.run)
                 group.start_soon(queue.run)
             await _read_cards(group, board, site, state, world, desk)
-            handler = dispatcher(cashier.verbs(), printing.verbs())
+            handler = dispatcher(cashier.verbs(), printing.verbs(), trading.parts.verbs())
             await _serve(group, state, handler, texts, world)
             yield Terminal(journal, uplink, cashier, recovered)
             group.cancel_scope.cancel()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import time
 
 from posfw.activate.profile import Profile
 from posfw.app.acceptance import Rounds
@@ -70,6 +71,8 @@ def merchant(
     try_round: TryRound | Rounds,
     pre_activated: bool,
     automatic: bool,
+    settle_at: time | None = None,
+    largest_minor: int = 5_000_000,
 ) -> Merchant:
     """Build the parts over one journal.
 
@@ -87,12 +90,14 @@ def merchant(
         try_round: does acceptance rounds.
         pre_activated: a demonstration that sells without an activation.
         automatic: settle by the profile's schedule; False where people settle by hand.
+        settle_at: another local time than the profile's.
+        largest_minor: no sale is larger (Limits.per_transaction_minor).
     """
     chosen = profiles.get(acquirer_id, profiles["unionpay"])
     # The pepper is derived, so it never lies beside the journal that holds the digests.
     pepper = hmac.digest(element.chain_key(), b"operators", "sha256")
     operators = Operators(journal, world.clock, world.random, pepper)
-    schedule = Schedule(chosen.settle_at, chosen.warn_min, chosen.window_min)
+    schedule = Schedule(settle_at or chosen.settle_at, chosen.warn_min, chosen.window_min)
     return Merchant(
         operators=operators,
         activation=Activations(
@@ -115,6 +120,7 @@ def merchant(
             world.clock,
             schedule=schedule if automatic else None,
             sign_off=chosen.sign_off and automatic,
+            largest_minor=largest_minor,
         ),
         goods=Goods(journal, world.clock),
         accounts=Accounts(journal, world.clock, schedule_of(chosen), merchant_id),

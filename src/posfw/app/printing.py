@@ -6,6 +6,8 @@ import base64
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
+import anyio
+
 from posfw.app.verbs import Body, Progress, Verb, text_of
 from posfw.journal.store import Journal
 from posfw.ports import Clock, Documents
@@ -18,6 +20,9 @@ from posfw.values.errors import CodecError, ConfigError
 from posfw.values.identity import parse_key
 
 __all__ = ["Printing"]
+
+PRINTED_S = 60.0  # a long slip on a hot, slow mechanism
+_ENDED = (JobState.DONE, JobState.UNKNOWN, JobState.VOID)
 
 
 @dataclass(slots=True)
@@ -37,10 +42,29 @@ class Printing:
     canvas: Raster | None
     clock: Clock
     view: PrinterView = field(default_factory=PrinterView)
+    _moved: anyio.Event = field(default_factory=anyio.Event)
 
     def watch(self, view: PrinterView) -> None:
         """Take a change of the printer's view."""
         self.view = view
+        moved, self._moved = self._moved, anyio.Event()
+        moved.set()
+
+    async def changed(self) -> PrinterView:
+        """Return the view after its next change."""
+        await self._moved.wait()
+        return self.view
+
+    async def printed(self, number: int, limit_s: float = PRINTED_S) -> bool:
+        """Wait until the job of this number has ended; return whether it is on paper."""
+        with anyio.move_on_after(limit_s):
+            while True:
+                moved = self._moved
+                for state in _ENDED:
+                    if number in {job.number for job in await self.journal.jobs(state)}:
+                        return state is JobState.DONE
+                await moved.wait()
+        return False
 
     def verbs(self) -> Mapping[str, Verb]:
         """Return the printing verbs."""

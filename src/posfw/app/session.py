@@ -1,15 +1,13 @@
-"""The terminal's day with its acquirer: sign-on, settlement, how it all stands."""
+"""The terminal's day with its acquirer: sign-on, and how it all stands."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from posfw.app.printing import Printing
 from posfw.journal.store import Journal
 from posfw.ports import Clock
-from posfw.settle.task import settle
 from posfw.uplink.task import Uplink
 from posfw.values.document import JobState
 from posfw.values.events import Record, Topic
@@ -38,16 +36,6 @@ class Session:
         record = Record(Topic.SESSION, "signed_on", self.clock.now(), body=body)
         await self.journal.append(record)
         return {"ok": True, "batch": standing.batch, "response_code": answer.get("response_code")}
-
-    async def settle(self) -> Mapping[str, Any]:
-        """结算: totals, comparison, slip, next batch.
-
-        Raises:
-            RefusedError: something is still owed or in doubt.
-            LinkError: the acquirer did not answer; the settlement is resumed later.
-        """
-        result = await settle(self.journal, self.uplink, self.journal, self.clock)
-        return {"ok": result.balanced, **asdict(result)}
 
     async def status(self) -> dict[str, Any]:
         """Return everything that the idle screen shows, JSON-able."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import time
 from typing import Any
 
 from posfw.board.schema import Leaf, Schema, read_toml, validate
@@ -35,6 +36,14 @@ def _modes(value: list[object]) -> str:
     )
 
 
+def _time_of_day(value: str) -> str:
+    try:
+        time.fromisoformat(value)
+    except ValueError:
+        return "must be a time of day such as 23:00"
+    return ""
+
+
 _SECONDS = Leaf((int, float), rule=lambda v: "" if v > 0 else "must be above zero")
 _CLOCK = Leaf(
     str,
@@ -44,6 +53,9 @@ _COUNT = Leaf(int, rule=lambda v: "" if v >= 0 else "must not be negative")
 
 SITE_SCHEMA: Schema = {
     "language": _choice("zh-Hans", "zh-Hant", "en"),
+    "pre_activated": Leaf(bool),
+    "operators": Leaf(bool),
+    "serial": Leaf(str),
     "merchant": {"name": _TEXT, "id": _length(15), "header": Leaf(str), "footer": Leaf(str)},
     "terminal": {"id": _length(8)},
     "acquirer": {
@@ -53,7 +65,10 @@ SITE_SCHEMA: Schema = {
         "ca": _TEXT,
         "certificate": _TEXT,
         "key": _TEXT,
+        "profile": Leaf(str),
+        "bank_key": Leaf(str),
     },
+    "settlement": {"automatic": Leaf(bool), "at": Leaf(str, rule=_time_of_day)},
     # What the board's keys.element needs: software a file; pkcs11 library, token and pin_file.
     "keys": {name: Leaf(str) for name in ("file", "library", "token", "pin_file")},
     "ports": {"*": Leaf(str)},
@@ -88,7 +103,17 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A checked site file; see SITE_SCHEMA for the keys' rules."""
+    """A checked site file; see SITE_SCHEMA for the keys' rules.
+
+    Attributes:
+        profile: id of the acquirer's profile: papers, fees, settlement time.
+        bank_key: file of the key that signs the bank's activation answers, "" for none.
+        pre_activated: sells without an activation; simulated boards only.
+        operators: nobody sells unless signed in; voids and refunds need a supervisor.
+        serial: of the device, "" where the board tells it or nobody does.
+        settle_automatic: settle by the clock; False where people settle by hand.
+        settle_at: at this local time; None for the profile's.
+    """
 
     merchant_name: str
     merchant_id: str
@@ -106,6 +131,13 @@ class Site:
     timing: Timing
     header: str = ""
     footer: str = ""
+    profile: str = "unionpay"
+    bank_key: str = ""
+    pre_activated: bool = False
+    operators: bool = True
+    serial: str = ""
+    settle_automatic: bool = True
+    settle_at: time | None = None
 
     @property
     def key_file(self) -> str:
@@ -123,6 +155,7 @@ def parse_site(text: str, *, source: str) -> Site:
     complete = {name: {} for name in ("merchant", "terminal", "acquirer", "keys")} | document
     validate(complete, SITE_SCHEMA, text=text, source=source)
     merchant, acquirer = complete["merchant"], complete["acquirer"]
+    evening = complete.get("settlement", {})
     return Site(
         merchant_name=merchant["name"],
         merchant_id=merchant["id"],
@@ -140,4 +173,11 @@ def parse_site(text: str, *, source: str) -> Site:
         timing=Timing(**complete.get("timing", {})),
         header=merchant.get("header", ""),
         footer=merchant.get("footer", ""),
+        profile=acquirer.get("profile", "unionpay"),
+        bank_key=acquirer.get("bank_key", ""),
+        pre_activated=complete.get("pre_activated", False),
+        operators=complete.get("operators", True),
+        serial=complete.get("serial", ""),
+        settle_automatic=evening.get("automatic", True),
+        settle_at=time.fromisoformat(evening["at"]) if "at" in evening else None,
     )

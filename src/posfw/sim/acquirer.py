@@ -17,11 +17,13 @@ import anyio
 from anyio.abc import ByteStream, SocketAttribute, TaskStatus
 from anyio.streams.tls import TLSAttribute, TLSListener, TLSStream
 
+from posfw.activate.bundle import open_request as open_activation
 from posfw.codec.frame import Deframer, frame
 from posfw.crypto.dukpt import initial_key
 from posfw.keys.software import SoftwareElement
 from posfw.sim.bank import Bank, Place, Verdict
 from posfw.sim.certificates import Authority, Certificates
+from posfw.sim.certifier import Certifier
 from posfw.sim.ledger import Ledger
 from posfw.uplink.messages import (
     VERSIONS,
@@ -75,6 +77,7 @@ class Acquirer:
         parameters: sets by name, as the parameters message hands them out.
         vitals: the last vitals of each terminal.
         signed_on: terminals that are.
+        certifier: answers activation files that come over the line; None refuses them.
         asked: counts of authorisation requests, for whoever waits for one.
         tap: sees every frame inside TLS, both ways, before it is judged: a wire capture.
     """
@@ -88,6 +91,7 @@ class Acquirer:
     parameters: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     vitals: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     signed_on: set[str] = field(default_factory=set)
+    certifier: Certifier | None = None
     asked: int = 0
     tap: Callable[[bytes], object] = lambda _: None
     refused: int = 0
@@ -274,8 +278,11 @@ class Acquirer:
         return _ok() | {Field.DETAILS: {"sets": sets}}
 
     def _activation(self, request: Opened) -> dict[Field, Any]:
-        """Renew or issue the device certificate for the terminal that asks, and no other."""
-        csr = _details(request).get("csr")
+        """Answer an activation file; renew or issue the device certificate of who asks."""
+        details = _details(request)
+        if "code" in details:
+            return self._certified(details, request.message.terminal)
+        csr = details.get("csr")
         if self._authority is None or not isinstance(csr, bytes):
             return _ok()
         try:
@@ -283,6 +290,19 @@ class Acquirer:
         except PosfwError:
             return {Field.RESPONSE_CODE: NO_SUCH_SERVICE}
         return _ok() | {Field.DETAILS: {"certificate": certificate}}
+
+    def _certified(self, details: Mapping[str, Any], terminal: str) -> dict[Field, Any]:
+        """Activate by code: the bank's answer to the file, if code and terminal are its own."""
+        bank, file = self.certifier, details.get("request")
+        if bank is None or details["code"] not in bank.codes or not isinstance(file, bytes):
+            return {Field.RESPONSE_CODE: NO_SUCH_SERVICE}
+        try:
+            if open_activation(file).terminal != terminal:
+                return {Field.RESPONSE_CODE: NO_SUCH_SERVICE}
+            answer = bank.certify(file)
+        except PosfwError:
+            return {Field.RESPONSE_CODE: NO_SUCH_SERVICE}
+        return _ok() | {Field.DETAILS: {"answer": answer}}
 
     def _voucher(self, request: Opened) -> dict[Field, Any]:
         """Keep what belongs to one transaction; a repeat is 94."""
@@ -333,6 +353,9 @@ class Acquirer:
         ours = self.ledger.totals(message.terminal, message.batch)
         balanced = all(told.get(name) == value for name, value in ours.items())
         records = self.ledger.records(message.terminal, message.batch)
+        if self.certifier is not None:
+            net_minor = ours["debit_minor"] - ours["credit_minor"]
+            self.certifier.settled_minor[message.terminal] = net_minor
         return _ok() | {
             Field.DETAILS: {"result": 1 if balanced else 2, **ours},
             Field.RECORDS: records,

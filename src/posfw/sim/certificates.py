@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from posfw.values.errors import AuthenticityError, CodecError
 
-__all__ = ["SERVER_NAME", "Authority", "Certificates", "make"]
+__all__ = ["SERVER_NAME", "VALID_DAYS", "Authority", "Certificates", "make"]
 
 SERVER_NAME = "acquirer.example"
 VALID_DAYS = 90

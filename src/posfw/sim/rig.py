@@ -11,16 +11,18 @@ from pathlib import Path
 import anyio
 
 from posfw.crypto.dukpt import initial_key
+from posfw.crypto.sign1 import PemSigner
 from posfw.keys import software
 from posfw.sim.acquirer import Acquirer
-from posfw.sim.certificates import SERVER_NAME, make
+from posfw.sim.certificates import SERVER_NAME, VALID_DAYS, Authority, make
+from posfw.sim.certifier import Certifier
 from posfw.sim.head import HeadSim
 from posfw.sim.printer import PrinterSim, printer_on_pty
 from posfw.sim.reader import PtyReader, pty_reader
 from posfw.sim.sysfs import CHIP, head_sensor
 from posfw.values.hardware import PrinterProfile, ThermalProfile
 
-__all__ = ["FACTOR", "PRINTER", "TERMINAL", "Rig", "rig"]
+__all__ = ["FACTOR", "MERCHANT", "PRINTER", "TERMINAL", "Rig", "rig"]
 
 TERMINAL = "12345678"
 MERCHANT = "898110154110001"
@@ -41,6 +43,11 @@ PRINTER = PrinterProfile(
 SITE = """\
 # Written by the simulator rig.
 language = "zh-Hans"
+# A demonstration where pre_activated: it sells without an activation; without operators nobody
+# signs in and no supervisor approves.
+pre_activated = true
+operators = false
+serial = "PF000001"
 [merchant]
 name = "测试商户 Test merchant"
 id = "{merchant}"
@@ -53,6 +60,10 @@ server_name = "{server_name}"
 ca = "{folder}/ca.pem"
 certificate = "{folder}/device.pem"
 key = "{folder}/device.key"
+profile = "unionpay"
+bank_key = "{folder}/bank.pem"
+[settlement]
+automatic = false
 [keys]
 file = "{folder}/keys.json"
 [policy]
@@ -95,7 +106,11 @@ class Rig:
 
 @asynccontextmanager
 async def rig(
-    state: Path, *, printer: PrinterProfile = PRINTER, slips: Path | None = None
+    state: Path,
+    *,
+    printer: PrinterProfile = PRINTER,
+    slips: Path | None = None,
+    blank: bool = False,
 ) -> AsyncIterator[Rig]:
     """Run acquirer, reader and printer for the length of the context; files go to `state`/rig.
 
@@ -103,13 +118,16 @@ async def rig(
         state: the terminal's state folder.
         printer: the mechanism to simulate.
         slips: where the pictures of finished slips go, None for nowhere.
+        blank: the terminal is as it left the factory: to be activated, with operators.
     """
     folder = state / "rig"
     certificates = await anyio.to_thread.run_sync(make, folder, TERMINAL)
-    acquirer = Acquirer(BASE_KEY)
+    await anyio.to_thread.run_sync(_bank_key, folder)
+    signer = PemSigner(await anyio.Path(folder / "bank.key").read_bytes())
+    acquirer = Acquirer(BASE_KEY, certifier=Certifier(signer, {TERMINAL: MERCHANT}))
     async with anyio.create_task_group() as group:
         port = await group.start(acquirer.serve, certificates, 0)
-        site = await anyio.to_thread.run_sync(_files, folder, port)
+        site = await anyio.to_thread.run_sync(_files, folder, port, blank)
         head = HeadSim.like(printer.thermal, time.monotonic, lag_s=0.1)
         paper = PrinterSim(printer, time.monotonic, head=head, folder=slips, factor=FACTOR)
         group.start_soon(head_sensor, head, folder)
@@ -119,7 +137,11 @@ async def rig(
         group.cancel_scope.cancel()
 
 
-def _files(folder: Path, port: int) -> Path:
+def _bank_key(folder: Path) -> None:
+    Authority.load(folder).write(folder, "bank", "Test bank", days=(-1, VALID_DAYS))
+
+
+def _files(folder: Path, port: int, blank: bool) -> Path:  # noqa: FBT001 - a thread's argument
     keys = folder / "keys.json"
     if not keys.exists():
         software.create(
@@ -132,5 +154,8 @@ def _files(folder: Path, port: int) -> Path:
     text = SITE.format(
         merchant=MERCHANT, terminal=TERMINAL, port=port, server_name=SERVER_NAME, folder=folder
     )
+    if blank:
+        text = text.replace("pre_activated = true", "pre_activated = false")
+        text = text.replace("operators = false", "operators = true")
     site.write_text(text, encoding="utf-8")
     return site

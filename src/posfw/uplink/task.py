@@ -131,6 +131,11 @@ class Uplink:
         """How many answers did not verify or matched no waiting request."""
         return self._ignored + (self._link.ignored if self._link else 0)
 
+    def hang_up(self) -> None:
+        """End the connection as a broken cable would; it is dialled again."""
+        if self._link is not None:
+            self._link.end("NET-126")
+
     async def changed(self) -> UplinkState:
         """Return the state after its next change."""
         await self._moved.wait()

@@ -1,0 +1,83 @@
+"""What stands before a payment: an active terminal, a batch with room, somebody who may."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from posfw.app.merchant import Merchant
+from posfw.app.verbs import Body, operator_of
+from posfw.sale.limits import Refusal
+from posfw.staff.operators import Action
+from posfw.values.errors import RefusedError
+from posfw.values.money import Money
+
+__all__ = ["Gate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The merchant's word on every payment.
+
+    Attributes:
+        merchant: activation, operators, settlement.
+        operators: whether somebody must be signed in, and a supervisor approve what gives money
+            back; False is for demonstrations.
+    """
+
+    merchant: Merchant
+    operators: bool
+
+    async def who(self, body: Body, default: str) -> str:
+        """Return who asks: the request's operator, else who is signed in, else the default."""
+        if "operator" in body or not self.operators:
+            return operator_of(body, default)
+        return (await self.merchant.operators.staff()).signed_in or default
+
+    async def sale(self, operator: str, amount: Money) -> Refusal | None:
+        """Return why no new sale may begin."""
+        return await self.merchant.refusal(amount) or await self._works(operator)
+
+    async def back(
+        self, body: Body, operator: str, action: Action, subject: str
+    ) -> Refusal | None:
+        """Return why nothing may be given back; a supervisor's approval is checked and recorded.
+
+        Neither age nor size of the batch stops it: a void makes the batch no fuller than it is.
+
+        Raises:
+            RefusedError: no approval, a wrong password, or no right.
+        """
+        refusal = await self.merchant.activation.refusal() or await self._works(operator)
+        if refusal is None and self.operators:
+            await self.merchant.operators.approve(body, action, subject)
+        return refusal
+
+    async def talk(self) -> None:
+        """Check that something may leave for the acquirer.
+
+        Raises:
+            RefusedError: ACT-102, before the bank's information.
+        """
+        activation = self.merchant.activation
+        if not await activation.may_talk():
+            state = (await activation.state()).state
+            raise RefusedError(
+                f"Nothing leaves for the acquirer while the terminal is {state.value}.",
+                code="ACT-102",
+                next_step="See what comes next: posfw activate status",
+            )
+
+    async def status(self) -> dict[str, Any]:
+        """Return what the idle screen says about it."""
+        staff = await self.merchant.operators.staff()
+        return {
+            "activation": (await self.merchant.activation.state()).state.value,
+            "may_sell": await self.merchant.activation.refusal() is None,
+            "operators": self.operators,
+            "operator": staff.signed_in,
+            "locked": staff.locked,
+        }
+
+    async def _works(self, operator: str) -> Refusal | None:
+        return await self.merchant.operators.refusal(operator) if self.operators else None

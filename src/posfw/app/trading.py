@@ -1,0 +1,225 @@
+"""The merchant's parts in the running terminal: files read, parts joined, their tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio
+from anyio.abc import TaskGroup
+
+from posfw import __version__
+from posfw.activate.profile import Profile
+from posfw.app.acceptance import Rounds
+from posfw.app.acquirers import load_profiles
+from posfw.app.activation import Check, Device
+from posfw.app.merchant import Merchant, merchant
+from posfw.app.printing import Printing
+from posfw.app.selftest import Selftest
+from posfw.app.verbs import Handler
+from posfw.app.world import World
+from posfw.board.profile import BoardProfile
+from posfw.board.site import Site
+from posfw.crypto.sign1 import PemSigner, PublicKey, public_key
+from posfw.journal.store import Journal
+from posfw.ports import Clock, SecureElement
+from posfw.printer import counters
+from posfw.upkeep.plan import score
+from posfw.uplink.task import LineState, Uplink
+from posfw.values.errors import ConfigError
+from posfw.values.events import Plain, Record, Topic
+
+__all__ = ["Files", "Trade", "read_files", "trade"]
+
+LINE_UP_S = 60.0
+# What a printer at work says: heat, paper, cover, paper low. Everything else is a fault of it.
+_EVERYDAY = frozenset({"", "PRN-201", "PRN-202", "PRN-203", "PRN-204", "PRN-217", "PRN-218"})
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What the merchant's parts need of files, read before the loop has work.
+
+    Attributes:
+        profiles: acquirers by id.
+        device: identity and device key.
+        bank_key: of the bank's answers, None where none is installed.
+    """
+
+    profiles: Mapping[str, Profile]
+    device: Device
+    bank_key: PublicKey | None
+
+
+def read_files(board: BoardProfile, site: Site, root: Path) -> Files:
+    """Read acquirer profiles and keys.
+
+    Args:
+        board: for its id.
+        site: names the files.
+        root: where the kernel's /sys lies.
+
+    Raises:
+        ConfigError: a missing file, an unknown acquirer, or a sale without an activation on a
+            board that is not simulated.
+        KeyStoreError: a file is not the key that it should be.
+    """
+    if site.pre_activated and not board.simulated:
+        raise ConfigError(
+            f"Board {board.id} is not a simulated one; pre_activated is refused.",
+            code="CFG-011",
+            next_step="Activate the terminal: posfw activate status",
+        )
+    profiles = load_profiles()
+    if site.profile not in profiles:
+        raise ConfigError(
+            f"The site file's acquirer.profile is {site.profile[:20]!r}; known are:"
+            f" {', '.join(profiles)}.",
+        )
+    versions = {"posfw": __version__}
+    device = Device(
+        serial=site.serial or _serial(root) or site.terminal_id,
+        board=board.id,
+        versions=versions,
+        signer=PemSigner(_bytes(Path(site.key))),
+    )
+    key = public_key(_bytes(Path(site.bank_key))) if site.bank_key else None
+    return Files(profiles, device, key)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"The file {path} cannot be read: {error.strerror}.") from error
+
+
+def _serial(root: Path) -> str:
+    """Return the board's number as its firmware tells it (Devicetree 0.4, 3.2), or ""."""
+    try:
+        raw = (root / "sys/firmware/devicetree/base/serial-number").read_bytes()
+    except OSError:
+        return ""
+    return raw.rstrip(b"\0").decode("ascii", "replace").strip()[:40]
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """The parts and what keeps them going."""
+
+    parts: Merchant
+    journal: Journal
+    uplink: Uplink
+    printing: Printing
+    clock: Clock
+
+    def start(self, group: TaskGroup) -> None:
+        """Start the tasks: the line while it may be used, the evening's clock, faults noted."""
+        group.start_soon(self._line)
+        group.start_soon(self.parts.settlement.keep_time)
+        group.start_soon(self._line_faults)
+        group.start_soon(self._printer_faults)
+
+    async def settle(self) -> Mapping[str, Any]:
+        """结算, and how far the paper has run by now.
+
+        Raises:
+            RefusedError: something is still owed or in doubt, or another one is under way.
+            LinkError: the acquirer did not answer; the settlement is resumed later.
+        """
+        found = await self.parts.settlement.run()
+        run = counters.folded(await self.journal.read(Topic.UPKEEP))
+        await self.parts.upkeep.count_mm(run.paper_mm)
+        return found
+
+    async def _line(self) -> None:
+        """Keep the line up while something may leave for the acquirer (S10)."""
+        activation = self.parts.activation
+        while True:
+            await activation.until_talk(allowed=True)
+            async with anyio.create_task_group() as line:
+                line.start_soon(self.uplink.run)
+                await activation.until_talk(allowed=False)
+                line.cancel_scope.cancel()
+
+    async def _line_faults(self) -> None:
+        """Note each line that was up and ended; failed attempts to dial again are not counted."""
+        was = self.uplink.state.line
+        while True:
+            now = await self.uplink.changed()
+            if was is LineState.ONLINE and now.line is LineState.OFFLINE:
+                await self._fault("retry", "line", now.code, now.error)
+            was = now.line
+
+    async def _printer_faults(self) -> None:
+        last = ""
+        while True:
+            reason = (await self.printing.changed()).reason
+            if reason != last and reason not in _EVERYDAY:
+                await self._fault("device", "printer", reason, "")
+            last = reason
+
+    async def _fault(self, name: str, part: str, code: str, text: str) -> None:
+        body: dict[str, Plain] = {"part": part, "code": code, "text": text}
+        await self.journal.append(Record(Topic.FAULT, name, self.clock.now(), body=body))
+
+
+def trade(
+    *,
+    board: BoardProfile,
+    site: Site,
+    state: Path,
+    root: Path,
+    files: Files,
+    journal: Journal,
+    uplink: Uplink,
+    element: SecureElement,
+    world: World,
+    printing: Printing,
+    handler: Handler,
+    largest_minor: int,
+) -> Trade:
+    """Build the parts; `handler` has the verbs for the rounds of acceptance, without gate."""
+    rounds = Rounds(handler, printing.printed, uplink.hang_up, lambda: _line_up(uplink))
+    parts = merchant(
+        journal=journal,
+        acquirer=uplink,
+        element=element,
+        world=world,
+        profiles=files.profiles,
+        acquirer_id=site.profile,
+        merchant_id=site.merchant_id,
+        device=files.device,
+        bank_key=files.bank_key,
+        check=_check(Selftest(board, state, root), journal, world.clock),
+        try_round=rounds,
+        pre_activated=site.pre_activated,
+        automatic=site.settle_automatic,
+        settle_at=site.settle_at,
+        largest_minor=largest_minor,
+    )
+    return Trade(parts, journal, uplink, printing, world.clock)
+
+
+def _check(selftest: Selftest, journal: Journal, clock: Clock) -> Check:
+    """Return the check before an activation: the board's parts, and how stable it has been."""
+
+    async def check() -> Mapping[str, bool]:
+        steps = await selftest.run()
+        # A step that needs a person is neither passed nor failed here.
+        found = {step.id: step.state == "pass" for step in steps if step.state != "skip"}
+        faults = await journal.read(Topic.FAULT)
+        system = await journal.read(Topic.SYSTEM)
+        stable = score(faults, system, clock.now()).verdict != "replace"
+        return found | {"stability": stable}
+
+    return check
+
+
+async def _line_up(uplink: Uplink, limit_s: float = LINE_UP_S) -> bool:
+    with anyio.move_on_after(limit_s):
+        while not uplink.online:
+            await uplink.changed()
+    return uplink.online
