@@ -12,7 +12,7 @@ import click
 
 from posfw.values.errors import DeviceError
 
-__all__ = ["ask", "json_option", "perform", "show", "tell_error"]
+__all__ = ["ask", "json_option", "perform", "show", "tell", "tell_error"]
 
 ANSWER_LIMIT_S = 300.0
 
@@ -60,7 +60,11 @@ def perform(
     Raises:
         DeviceError: nothing is running there, or it went away.
     """
-    body = ask(path, request, quiet=as_json, start=start)
+    return tell(ask(path, request, quiet=as_json, start=start), as_json=as_json)
+
+
+def tell(body: Mapping[str, Any], *, as_json: bool) -> int:
+    """Tell the last body of an answer; return the exit code."""
     if as_json:
         click.echo(json.dumps(body, ensure_ascii=False))
     elif "error" in body:

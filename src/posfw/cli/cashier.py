@@ -8,14 +8,33 @@ from typing import Any
 
 import click
 
-from posfw.cli.asking import json_option, perform
+from posfw.cli.asking import ask, json_option, perform, tell
+from posfw.cli.operator import approval_option, with_approval
 from posfw.cli.places import state_option
 
-__all__ = ["prints", "refund", "reprint", "sale", "settle", "sign_on", "status", "void"]
+__all__ = ["prints", "refund", "reprint", "sale", "sign_on", "status", "void"]
+
+APPROVAL_MISSING = "OPR-120"
 
 
 def _perform(state: Path, request: Mapping[str, Any], *, as_json: bool) -> int:
     return perform(state / "control.sock", request, as_json=as_json)
+
+
+_operator = click.option("--operator", default="", help="Who; default: who is signed in. 操作员")
+
+
+def _by(operator: str) -> dict[str, Any]:
+    return {"operator": operator} if operator else {}
+
+
+def _approved(state: Path, request: Mapping[str, Any], approver: str, *, as_json: bool) -> int:
+    """Ask; where a supervisor must approve, ask for the password and then again."""
+    path = state / "control.sock"
+    body = ask(path, request, quiet=as_json)
+    if body.get("error", {}).get("code") == APPROVAL_MISSING:
+        body = ask(path, {**request, **with_approval(approver)}, quiet=as_json)
+    return tell(body, as_json=as_json)
 
 
 @click.command()
@@ -38,12 +57,22 @@ def sign_on(state: Path, *, as_json: bool) -> int:
 @click.argument("amount")
 @click.option("--pan", default="", help="Key the card by hand: the number (test numbers only).")
 @click.option("--expiry", default="", help="With --pan: YYMM.")
-@click.option("--operator", default="01", show_default=True, help="Cashier 01–98.")
+@click.option("--note", default="", help="Order or delivery number, such as DLV-1. 备注")
+@_operator
 @state_option
 @json_option
-def sale(amount: str, pan: str, expiry: str, operator: str, state: Path, *, as_json: bool) -> int:
+def sale(
+    amount: str,
+    pan: str,
+    expiry: str,
+    note: str,
+    operator: str,
+    state: Path,
+    *,
+    as_json: bool,
+) -> int:
     """Take AMOUNT (such as 12.50) from a card. 消费"""
-    request: dict[str, Any] = {"do": "sale", "amount": amount, "operator": operator}
+    request: dict[str, Any] = {"do": "sale", "amount": amount, "note": note, **_by(operator)}
     if pan:
         request["keyed"] = {"pan": pan, "expiry": expiry}
     return _perform(state, request, as_json=as_json)
@@ -51,32 +80,29 @@ def sale(amount: str, pan: str, expiry: str, operator: str, state: Path, *, as_j
 
 @click.command()
 @click.argument("key")
-@click.option("--operator", default="00", show_default=True, help="Supervisor.")
+@_operator
+@approval_option
 @state_option
 @json_option
-def void(key: str, operator: str, state: Path, *, as_json: bool) -> int:
+def void(key: str, operator: str, approver: str, state: Path, *, as_json: bool) -> int:
     """Take the whole sale KEY (TERMINAL-BATCH-STAN) back on the same day. 消费撤销"""
-    return _perform(state, {"do": "void", "key": key, "operator": operator}, as_json=as_json)
+    request = {"do": "void", "key": key, **_by(operator)}
+    return _approved(state, request, approver, as_json=as_json)
 
 
 @click.command()
 @click.argument("key")
 @click.argument("amount")
-@click.option("--operator", default="00", show_default=True, help="Supervisor.")
+@_operator
+@approval_option
 @state_option
 @json_option
-def refund(key: str, amount: str, operator: str, state: Path, *, as_json: bool) -> int:
+def refund(
+    key: str, amount: str, operator: str, approver: str, state: Path, *, as_json: bool
+) -> int:
     """Give AMOUNT of the sale KEY back. 退货"""
-    request = {"do": "refund", "key": key, "amount": amount, "operator": operator}
-    return _perform(state, request, as_json=as_json)
-
-
-@click.command()
-@state_option
-@json_option
-def settle(state: Path, *, as_json: bool) -> int:
-    """Settle the open batch and compare it record by record. 结算"""
-    return _perform(state, {"do": "settle"}, as_json=as_json)
+    request = {"do": "refund", "key": key, "amount": amount, **_by(operator)}
+    return _approved(state, request, approver, as_json=as_json)
 
 
 @click.command()

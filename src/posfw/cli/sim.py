@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import click
 
 from posfw.app.control import serve
 from posfw.app.verbs import dispatcher
-from posfw.cli.asking import ask, json_option, perform
+from posfw.cli.asking import ask, json_option, perform, tell_error
 from posfw.cli.places import state_option
 from posfw.sim.cards import NAMES
 from posfw.sim.desk import LINE, RigDesk
@@ -34,16 +35,17 @@ def sim() -> None:
 @click.option(
     "--pty", is_flag=True, help="Show the ptys of reader and printer for other programs."
 )
+@click.option("--blank", is_flag=True, help="The terminal is to be activated first. 未激活")
 @state_option
-def run_rig(state: Path, *, pty: bool) -> int:
+def run_rig(state: Path, *, pty: bool, blank: bool) -> int:
     """Run reader, printer and acquirer until Ctrl-C; `posfw run` finds them. 模拟环境"""
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    anyio.run(_serve, state, pty)
+    anyio.run(partial(_serve, state, pty=pty, blank=blank))
     return 0
 
 
-async def _serve(state: Path, pty: bool) -> None:  # noqa: FBT001 - anyio.run passes by position
-    async with rig(state) as around, anyio.create_task_group() as group:
+async def _serve(state: Path, *, pty: bool, blank: bool) -> None:
+    async with rig(state, blank=blank) as around, anyio.create_task_group() as group:
         handler = dispatcher(RigDesk(around).verbs())
         await group.start(serve, state / "rig" / "control.sock", handler, group)
         ready: dict[str, Any] = {"ready": True, "site": str(around.site)}
@@ -119,3 +121,18 @@ def bank() -> None:
 def show(state: Path, *, as_json: bool) -> int:
     """Show the bank's books, card numbers masked. 账目"""
     return _drive(state, {"do": "bank"}, as_json=as_json)
+
+
+@bank.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("answer", type=click.Path(dir_okay=False, path_type=Path))
+@state_option
+def certify(file: Path, answer: Path, state: Path) -> int:
+    """Certify the activation FILE of a terminal and write the bank's ANSWER. 认证激活文件"""
+    request = {"do": "certify", "file": file.read_bytes().hex()}
+    body = ask(state / "rig" / "control.sock", request, start="posfw sim rig")
+    if "error" in body:
+        return tell_error(body["error"])
+    answer.write_bytes(bytes.fromhex(body["result"]["file"]))
+    click.echo(str(answer))
+    return 0

@@ -9,7 +9,7 @@ from typing import Any
 from posfw.sim.cards import TestCard, deck
 from posfw.sim.reader import Way
 from posfw.sim.rig import Rig
-from posfw.values.errors import CodecError
+from posfw.values.errors import CodecError, RefusedError
 
 __all__ = ["LINE", "RigDesk"]
 
@@ -39,6 +39,7 @@ class RigDesk:
             "card_swipe": self._swipe,
             "line": self._line,
             "bank": self._bank,
+            "certify": self._certify,
         }
 
     async def _list(self, _: Body, __: Progress) -> Body:
@@ -78,6 +79,17 @@ class RigDesk:
 
     async def _bank(self, _: Body, __: Progress) -> Body:
         return self.around.acquirer.bank.snapshot()
+
+    async def _certify(self, body: Body, _: Progress) -> Body:
+        """Answer an activation file as the bank does."""
+        bank = self.around.acquirer.certifier
+        try:
+            file = bytes.fromhex(str(body.get("file", "")))
+        except ValueError as error:
+            raise CodecError("`file` is hexadecimal.") from error
+        if bank is None:
+            raise RefusedError("This bank certifies no terminals.")
+        return {"ok": True, "file": bank.certify(file).hex()}
 
 
 _COUNTERS = {
