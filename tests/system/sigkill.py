@@ -31,7 +31,7 @@ from posfw.sim.rig import TERMINAL, Rig, rig
 __all__ = ["Findings", "kill_many"]
 
 READY_LIMIT_S: Final = 2.0
-PATIENCE_S: Final = 30.0
+PATIENCE_S: Final = 60.0
 CARD: Final = {"pan": "6212345678901232", "expiry": "3012"}
 GONE: Final = (OSError, anyio.IncompleteRead, anyio.BrokenResourceError, anyio.EndOfStream)
 
