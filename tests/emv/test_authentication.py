@@ -76,7 +76,7 @@ def test_a_chain_that_does_not_hold_fails_the_method_and_is_never_approved_offli
     key = ca_key(profile)
     changes: dict[str, Any] = {}
     if why == "static":
-        profile = replace(profile, signed_aip=False, extra={0x9F4A: b"\x82\x5a"})
+        profile = replace(profile, extra={0x9F4A: b"\x82\x5a"})
     elif why == "revoked":
         changes["revoked"] = (Revoked(profile.rid, CA_INDEX, b"\x00\x00\x01"),)
     else:
@@ -129,6 +129,31 @@ def test_a_wrong_signature_over_an_arqc_declines_without_a_line(
     assert made.finished.verdict is Verdict.DECLINED_OFFLINE
     assert made.finished.code is Code.SIGNATURE_FAILED
     assert made.counter.issuer.checked == 0
+
+
+@pytest.mark.parametrize("what", ["amount", "issuer data", "counter"])
+def test_cda_notices_what_was_changed_between_card_and_terminal(
+    run_with: Callable[..., Any], what: str
+) -> None:
+    """The signature itself is genuine; what it covers is not what the terminal saw."""
+
+    def between(chip: Any) -> Callable[[bytes], bytes]:
+        def transmit(command: bytes) -> bytes:
+            if command[1] != 0xAE:
+                answer: bytes = chip.transmit(command)
+                return answer
+            if what == "amount":
+                command = command[:10] + bytes((command[10] ^ 1,)) + command[11:]
+            answer = chip.transmit(command)
+            tag = {"issuer data": b"\x9f\x10", "counter": b"\x9f\x36"}.get(what, b"\x00\x00")
+            at = answer.find(tag) + 4 if tag in answer else -3
+            return answer if at < 0 else answer[:at] + bytes((answer[at] ^ 1,)) + answer[at + 1 :]
+
+        return transmit
+
+    made = run_with(card("cda"), between, minor=OFFLINE)
+    assert TVR.CDA_FAILED in made.finished.tvr
+    assert made.finished.code is Code.SIGNATURE_FAILED
 
 
 def test_cda_covers_the_data_of_both_cryptograms(sale: Callable[..., Any]) -> None:

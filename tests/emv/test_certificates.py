@@ -141,6 +141,21 @@ def test_cryptography_agrees_on_the_bare_rsa_operation() -> None:
     assert ours.startswith(b"\x00\x01\xff")
 
 
+def test_a_cards_certificate_is_good_for_its_own_number_alone() -> None:
+    _, issuer, icc = chain(3, 1024, 1024)
+    certificate, remainder = pki.certify_card(issuer, icc, PAN, STATIC)
+    with pytest.raises(AuthenticityError, match="another card number"):
+        icc_key(
+            certificate,
+            public(issuer),
+            remainder=remainder,
+            exponent=icc.exponent_bytes,
+            static=STATIC,
+            pan="6216261000000000026",
+            today=TODAY,
+        )
+
+
 def small_chain() -> tuple[pki.Key, pki.Key]:
     ca, issuer, _ = chain(3, 1024, 1024)
     return ca, issuer

@@ -128,6 +128,20 @@ def test_a_script_that_fails_does_not_keep_the_next_from_running(
     assert finished.script_results.hex() == "1100000001" + "2000000002"
 
 
+@pytest.mark.parametrize(
+    ("status", "result"), [(0x6200, "20"), (0x63C1, "20"), (0x6400, "11"), (0x6985, "11")]
+)
+def test_a_warning_goes_on_and_an_error_stops_a_script(
+    run_with: Callable[..., Any], status: int, result: str
+) -> None:
+    def answering(chip: Any) -> Callable[[bytes], bytes]:
+        answer = status.to_bytes(2, "big")
+        return lambda command: answer if command[1] == 0x24 else chip.transmit(command)
+
+    made = run_with(NO_PIN, answering, scripts=[Script(0x72, [UNBLOCK])])
+    assert made.finished.script_results.hex() == result + "00000001"
+
+
 def test_a_blocking_script_ends_the_cards_use(sale: Callable[..., Any]) -> None:
     made = sale(NO_PIN, code="05", scripts=[Script(0x72, [BLOCK])])
     assert made.finished.verdict is Verdict.DECLINED_ONLINE

@@ -211,6 +211,21 @@ def test_a_card_pulled_at_every_command(
             assert finished.script_results.hex() == "2000000001" + "1100000001"
 
 
+@pytest.mark.parametrize("fault", ["endless 61", "endless 6C", "empty", "pulled"])
+def test_after_the_last_word_no_fault_takes_an_approval_back(
+    make_request: Callable[..., Request], fault: str
+) -> None:
+    made, request = parameters([NO_PIN]), make_request()
+    _, _, count = drive(begin(made, request), counter_for(new_card(NO_PIN)))
+    card = new_card(NO_PIN)
+    faulty = Faulty(card.transmit, FAULTS[fault], count - 1)
+    finished, trace, _ = drive(begin(made, request), counter_for(card, faulty.transmit))
+    judge(finished, trace, made, request)
+    assert finished.verdict is Verdict.APPROVED_ONLINE
+    assert not finished.reversal
+    assert TVR.SCRIPT_FAILED_AFTER_FINAL_AC in finished.tvr
+
+
 @pytest.mark.parametrize("profile", SCHEMES, ids=lambda each: each.scheme)
 def test_only_a_chip_that_never_spoke_may_be_swiped(
     make_request: Callable[..., Request], profile: Profile

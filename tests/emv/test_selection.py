@@ -84,6 +84,23 @@ def test_whole_names_only_where_partial_selection_is_not_allowed(
     assert made.finished.code is Code.NO_APPLICATION
 
 
+def test_a_card_that_selects_another_application_than_asked_is_not_used(
+    run_with: Callable[..., Any],
+) -> None:
+    def swapped(chip: Any) -> Callable[[bytes], bytes]:
+        """The directory says one name, the selected application another of the same scheme."""
+
+        def transmit(command: bytes) -> bytes:
+            answer: bytes = chip.transmit(command)
+            name, other = UNIONPAY.aid, CREDIT[0]
+            return answer.replace(name, other) if answer[:1] == b"\x6f" else answer
+
+        return transmit
+
+    made = run_with(UNIONPAY, swapped)
+    assert made.finished.code is Code.NO_APPLICATION
+
+
 def test_a_blocked_card_ends_it_at_once(sale: Callable[..., Any]) -> None:
     made = sale(UNIONPAY, card={"card_blocked": True})
     assert (made.finished.code, made.counter.apdus) == (Code.CARD_BLOCKED, 1)
