@@ -17,6 +17,7 @@ __all__ = ["main", "posfw"]
 # Command -> (module, attribute, help). Help stands here so that `posfw --help` imports nothing.
 COMMANDS: Final = {
     "day": ("posfw.cli.day", "day", "A whole business day against the simulators. 模拟营业日"),
+    "guide": ("posfw.cli.guide", "guide", "Activate a simulated terminal step by step. 新手引导"),
     "run": ("posfw.cli.run", "run", "Run the terminal. 运行终端"),
     "sim": ("posfw.cli.sim", "sim", "Drive the simulated reader, printer, line and bank. 模拟器"),
     "status": ("posfw.cli.cashier", "status", "How the running terminal stands. 状态"),
@@ -70,9 +71,9 @@ class Lazy(click.Group):
 def posfw() -> None:
     """The open application of a card payment terminal. 开放的银行卡收款终端程序。
 
-    A newcomer starts with `posfw day`. Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 refused
-    by state, 5 device or host unreachable, 6 journal does not verify, 7 already running,
-    78 configuration.
+    A newcomer starts with `posfw day` and `posfw guide`. Exit codes: 0 ok, 1 failed, 2 usage,
+    3 not found, 4 refused by state, 5 device or host unreachable, 6 journal does not verify,
+    7 already running, 78 configuration.
     """
 
 
