@@ -16,6 +16,7 @@ from posfw.sim.script import Step
 __all__ = ["STEPS"]
 
 HOT_C = 78.0  # above the profile's stop, below what the mechanism's own firmware stops at
+SEEN_S = 0.2
 SLOWLY = 0.05  # so that a person, or a step, can act in the middle of a slip
 INTO_ROWS = 150
 
@@ -133,13 +134,20 @@ async def _cover_open(day: Day, step: Step) -> None:
 
 async def _hot_head(day: Day, step: Step) -> None:
     await day.until("waiting_prints", value=0)
-    day.rig.head.set_body(HOT_C)
-    await day.sale(step)  # a hot head holds up no sale
-    with anyio.fail_after(STEP_S):
-        while (await day.result({"do": "status"}))["printer_reason"] != "PRN-201":
-            day.rig.head.set_body(HOT_C)  # it stands in the sun until the terminal has noticed
-            await anyio.sleep(0.02)
+    async with anyio.create_task_group() as sun:
+        sun.start_soon(_heat, day)
+        await anyio.sleep(SEEN_S)  # until the kernel's file says so
+        await day.sale(step)  # a hot head holds up no sale
+        await day.until("printer_reason", value="PRN-201")
+        sun.cancel_scope.cancel()
     await day.until("waiting_prints", value=0)
+
+
+async def _heat(day: Day) -> None:
+    """Keep the head hot, as the sun through a window does."""
+    while True:
+        day.rig.head.set_body(HOT_C)
+        await anyio.sleep(0.01)
 
 
 async def _print_cut(day: Day, step: Step) -> None:
