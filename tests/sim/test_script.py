@@ -19,6 +19,15 @@ ALWAYS = {
     "hot_head",
     "print_cut",
     "settle",
+    "activation",
+    "sign_on",
+    "shift",
+    "lock_out",
+    "lock",
+    "basket",
+    "x_report",
+    "z_report",
+    "sign_off",
 }
 
 
@@ -29,7 +38,8 @@ def test_what_must_happen_happens_whatever_the_seed(seed: int) -> None:
         dict.fromkeys(ALWAYS, 1) | {"sale": SALES + len(DECLINES)}
     )
     assert {step.code for step in steps if step.code} == set(DECLINES)
-    assert steps[-1].what == "settle"
+    assert [step.what for step in steps[:3]] == ["activation", "sign_on", "shift"]
+    assert [step.what for step in steps[-3:]] == ["settle", "z_report", "sign_off"]
     sales = [step for step in steps if step.what == "sale"]
     assert any(step.swiped for step in sales)
     assert any(not step.swiped for step in sales)

@@ -24,7 +24,7 @@ __all__ = ["day"]
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Report folder.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def day(board: str, seed: int, out: Path | None, *, as_json: bool) -> int:
-    """Play a business day: sales, declines, a dead line, power cuts, paper and heat, settlement.
+    """Play a business day: activation, operators, sales, a dead line, power cuts, settlement.
 
     Exits 0 only if journal, bank and printed slips agree. 模拟营业日
     """
@@ -59,7 +59,7 @@ def _quiet(_: str) -> None:
 def _show(report: Report, seconds: object, out: Path | None) -> None:
     click.echo("")
     for name, count in sorted(report.counts.items()):
-        click.echo(f"{name:24} {count:4}")
+        click.echo(f"{name:38} {count:4}")
     books = (report.settlement.get("ours", {}), report.bank, report.paper.totals())
     click.echo(f"\n{'':24} {'journal':>10} {'bank':>10} {'slips':>10}")
     for name in ("debit_count", "debit_minor", "credit_count", "credit_minor"):

@@ -16,6 +16,8 @@ from anyio.abc import ByteReceiveStream, Process, TaskGroup
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from posfw.sim.cards import TestCard
+from posfw.sim.printer import PrinterSim
+from posfw.sim.reading import SlipReader
 from posfw.sim.rig import Rig
 from posfw.sim.script import Step
 from posfw.sim.slips import SlipBook
@@ -72,6 +74,19 @@ class Report:
             self.problems.append("the slips' totals differ")
         if paper.settlements != [True]:
             self.problems.append("the settlement slip does not say that it balanced")
+        if paper.reports != ["X", "Z"]:
+            self.problems.append(f"the reports on paper are {paper.reports}")
+        if any(receipt.testing for receipt in paper.receipts):
+            self.problems.append("a live sale is marked as a test on paper")
+
+    def judge_trial(self, paper: SlipBook) -> None:
+        """Hold the paper of the acceptance rounds against what it must say."""
+        self.problems += paper.problems()
+        if not paper.receipts or not all(receipt.testing for receipt in paper.receipts):
+            self.problems.append("a test is not marked as one on paper")
+        if paper.settlements != [True]:
+            self.problems.append("the acceptance's settlement does not say that it balanced")
+        self.counts["acceptance paper: marked TESTING"] += 1
 
 
 @dataclass(slots=True)
@@ -111,8 +126,8 @@ class Day:
         found: dict[str, Any] = body["result"]
         return found
 
-    async def start(self) -> None:
-        """Start the terminal and wait until it is ready and online."""
+    async def start(self, *, online: bool = True) -> None:
+        """Start the terminal and wait until it is ready, and online where it may be."""
         command = [sys.executable, "-m", "posfw", "run", "--board", "host"]
         places = ["--state", str(self.state), "--site", str(self.rig.site)]
         log = ["--log", str(self.state / "debug.log")]
@@ -127,7 +142,8 @@ class Day:
                 raise DeviceError("The terminal did not start.") from error
         if self.group is not None:
             self.group.start_soon(_drain, lines)
-        await self.until("online", value=True)
+        if online:
+            await self.until("online", value=True)
 
     async def cut(self) -> None:
         """Cut the power: SIGKILL, nothing is cleaned up."""
@@ -135,6 +151,12 @@ class Day:
             self.process.kill()
             await self.process.wait()
             await self.process.aclose()
+
+    async def put_trial_aside(self) -> None:
+        """Judge the paper of the acceptance rounds and begin the day with none."""
+        paper = await anyio.to_thread.run_sync(book, self.rig.printer)
+        self.rig.printer.slips.clear()
+        self.report.judge_trial(paper)
 
     async def until(self, name: str, *, value: object) -> None:
         """Wait until the terminal's status says so."""
@@ -162,6 +184,11 @@ class Day:
             self.report.problems.append(f"{step.what} ended as {result['ending']}")
         if step.code and not _told(step.code, result):
             self.report.problems.append(f"decline {step.code} was not told")
+
+
+def book(printer: PrinterSim) -> SlipBook:
+    """Read every slip that the printer has cut off."""
+    return SlipBook.read(printer.slips, SlipReader.of_package())
 
 
 async def _drain(stream: ByteReceiveStream) -> None:

@@ -50,6 +50,10 @@ def script(seed: int) -> tuple[Step, ...]:
         _trouble(random, "cover_open", "success"),
         _trouble(random, "hot_head", "success"),
         _trouble(random, "print_cut", "success"),
+        _trouble(random, "lock", "success"),
+        _trouble(random, "basket", "success"),
+        Step("lock_out"),
+        Step("x_report"),
         Step("void"),
         Step("refund", amount_minor=random.randrange(1, 100)),
     ]
@@ -57,7 +61,9 @@ def script(seed: int) -> tuple[Step, ...]:
     sales[1] = replace(sales[1], swiped="")
     first, rest = sales[:3], [*sales[3:], *declines, *troubles]
     random.shuffle(rest)
-    return (*first, *rest, Step("settle"))
+    morning = (Step("activation"), Step("sign_on"), Step("shift"))
+    evening = (Step("settle"), Step("z_report"), Step("sign_off"))
+    return (*morning, *first, *rest, *evening)
 
 
 def _sale(random: Random) -> Step:

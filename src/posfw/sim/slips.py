@@ -13,6 +13,8 @@ __all__ = ["Receipt", "SlipBook", "receipts"]
 
 _HEAD = re.compile("签购单|SALES SLIP")
 _SETTLEMENT = re.compile("结算单")
+_REPORT = re.compile(r"([XZ])报表")
+_TESTING = re.compile("TESTING")
 _DUPLICATE = re.compile("DUPLICATE")
 _COPY = re.compile("(MERCHANT|CARDHOLDER) COPY")
 _VOUCHER = re.compile(r"^凭证号/VOUCHER NO\.\s+(\d{6})$")
@@ -29,6 +31,7 @@ class Receipt:
     stan: int = 0
     amount_minor: int | None = None
     duplicate: bool = False
+    testing: bool = False
 
     @property
     def whole(self) -> bool:
@@ -44,11 +47,13 @@ class SlipBook:
         receipts: whole ones, in order.
         broken: begun and not finished.
         settlements: whether each settlement slip says that it balanced.
+        reports: letters of the X and Z reports, in order.
     """
 
     receipts: list[Receipt] = field(default_factory=list)
     broken: int = 0
     settlements: list[bool] = field(default_factory=list)
+    reports: list[str] = field(default_factory=list)
 
     @classmethod
     def read(cls, slips: Iterable[Slip], reader: SlipReader) -> SlipBook:
@@ -59,6 +64,7 @@ class SlipBook:
             if any(_SETTLEMENT.search(line) for line in lines):
                 book.settlements.append(any(_BALANCED.search(line) for line in lines))
                 continue
+            book.reports += [told[1] for line in lines if (told := _REPORT.search(line))]
             found = receipts(lines)
             book.receipts += [receipt for receipt in found if receipt.whole]
             book.broken += sum(not receipt.whole for receipt in found)
@@ -105,6 +111,7 @@ def receipts(lines: Sequence[str]) -> list[Receipt]:
         if not found:
             continue
         receipt = found[-1]
+        receipt.testing = receipt.testing or _TESTING.search(line) is not None
         receipt.duplicate = receipt.duplicate or _DUPLICATE.search(line) is not None
         if copy := _COPY.search(line):
             receipt.copy = copy[1]

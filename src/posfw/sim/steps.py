@@ -12,6 +12,7 @@ import anyio
 from posfw.sim.day import STEP_S, Day
 from posfw.sim.rig import FACTOR, TERMINAL
 from posfw.sim.script import Step
+from posfw.sim.shift import PASSWORDS, SHIFT, approval, refused
 
 __all__ = ["STEPS"]
 
@@ -19,6 +20,11 @@ HOT_C = 78.0  # above the profile's stop, below what the mechanism's own firmwar
 SEEN_S = 0.2
 SLOWLY = 0.05  # so that a person, or a step, can act in the middle of a slip
 INTO_ROWS = 150
+
+
+async def _sign_on(day: Day, _: Step) -> None:
+    await day.result({"do": "sign_on"})
+    day.report.counts["sign_on: success"] += 1
 
 
 async def _settle(day: Day, _: Step) -> None:
@@ -43,7 +49,10 @@ async def _against(day: Day, step: Step) -> None:
     request: dict[str, Any] = {"do": step.what, "key": key}
     if step.what == "refund":
         request["amount"] = f"0.{step.amount_minor:02d}"
-    day.judge(step, await day.result(request))
+    await refused(day, f"{step.what} without approval", "OPR-120", request)
+    by_a_cashier = {"approval": {"operator": "01", "password": PASSWORDS["01"]}}
+    await refused(day, f"{step.what} approved by a cashier", "OPR-122", request | by_a_cashier)
+    day.judge(step, await day.result(request | approval("00")))
 
 
 async def _lost_answer(day: Day, step: Step) -> None:
@@ -166,6 +175,8 @@ async def _print_cut(day: Day, step: Step) -> None:
 
 STEPS: Mapping[str, Callable[[Day, Step], Awaitable[None]]] = MappingProxyType(
     {
+        **SHIFT,
+        "sign_on": _sign_on,
         "sale": _sale,
         "void": _against,
         "refund": _against,
