@@ -19,10 +19,14 @@ from anyio.abc import TaskGroup
 
 from posfw.app.cards import CardDesk
 from posfw.app.cashier import Cashier
+from posfw.app.certificate import known_time
 from posfw.app.control import serve
 from posfw.app.devices import head_sensor, kernel_root, port_of, printer_wire
 from posfw.app.documents import SlipComposer, merchant_of
 from posfw.app.gate import Gate
+from posfw.app.journalling import Journalling
+from posfw.app.keys import open_keys
+from posfw.app.line import certificate_care, limits_of, uplink_of
 from posfw.app.printing import Printing
 from posfw.app.session import Session
 from posfw.app.trading import read_files, trade
@@ -32,16 +36,12 @@ from posfw.board.profile import BoardProfile
 from posfw.board.site import Site
 from posfw.card.task import SerialCardReader
 from posfw.journal.store import Journal
-from posfw.keys import software
-from posfw.ports import SecureElement
 from posfw.printer.driver import WirePrinter
 from posfw.printer.raster import Raster
 from posfw.printer.store import open_glyphs
 from posfw.printer.task import Printing as PrintQueue
-from posfw.sale.limits import Limits, OfflinePolicy
 from posfw.sale.task import Sales
-from posfw.uplink.task import Uplink, UplinkSettings
-from posfw.values.card import EntryMode
+from posfw.uplink.task import Uplink
 from posfw.values.errors import ConfigError
 from posfw.values.events import Plain, Record, Topic
 from posfw.values.texts import Texts
@@ -76,23 +76,25 @@ async def running(
         JournalError: the journal cannot be used.
         KeyStoreError: the secure element cannot be used.
     """
-    element = _element(board, site)
+    keys = open_keys(board, site)
     files = read_files(board, site, kernel_root(board, state))
     journal_path = state / "journal.db"
     async with Journal.open(
         journal_path,
         terminal=site.terminal_id,
-        chain_key=element.chain_key(),
+        chain_key=keys.chain_key(),
         clock=world.clock,
         create=True,
+        reserve_mib=board.reserve_mib,
         connect=world.connect,
     ) as journal:
-        uplink = _uplink(site, journal, element, world)
+        known = await known_time(journal, Path(site.certificate))
+        uplink = uplink_of(site, journal, keys, world, known)
         sales = Sales(
             journal=journal,
             acquirer=uplink,
             clock=world.clock,
-            limits=_limits(site),
+            limits=limits_of(site),
             inquiry_timeout_s=site.timing.inquiry_s,
             lock=anyio.Lock(),
         )
@@ -102,7 +104,9 @@ async def running(
         composer = SlipComposer(journal, merchant_of(site), texts, world.clock)
         canvas = _canvas(board)
         wire = printer_wire(board, site, state, world.open_port)
-        printer = WirePrinter(board.printer, wire) if wire is not None else None
+        port = board.ports.get("printer")
+        baud = port.baud if port is not None else 0
+        printer = WirePrinter(board.printer, wire, baud=baud) if wire is not None else None
         printing = Printing(journal, composer, canvas, world.clock)
         desk = CardDesk()
 
@@ -113,9 +117,9 @@ async def running(
         trial = Cashier(
             sales=sales,
             journal=journal,
-            session=Session(journal, uplink, world.clock, printing),
+            session=Session(journal, uplink, world.clock, printing, sales.limits.offline),
             desk=desk,
-            element=element,
+            element=keys,
             clock=world.clock,
             site=site,
             texts=texts,
@@ -130,15 +134,17 @@ async def running(
             files=files,
             journal=journal,
             uplink=uplink,
-            element=element,
+            element=keys,
             world=world,
             printing=printing,
             handler=dispatcher(trial.verbs(), printing.verbs()),
             largest_minor=sales.limits.per_transaction_minor,
         )
+        care = certificate_care(site, journal, uplink, world)
         cashier = replace(trial, gate=Gate(trading.parts, site.operators))
         async with anyio.create_task_group() as group:
             trading.start(group)
+            group.start_soon(care.run)
             if printer is not None:
                 queue = PrintQueue(
                     journal=journal,
@@ -154,7 +160,14 @@ async def running(
                 group.start_soon(printer.run)
                 group.start_soon(queue.run)
             await _read_cards(group, board, site, state, world, desk)
-            handler = dispatcher(cashier.verbs(), printing.verbs(), trading.parts.verbs())
+            handler = dispatcher(
+                cashier.verbs(),
+                printing.verbs(),
+                trading.parts.verbs(),
+                keys.verbs(),
+                care.verbs(),
+                Journalling(journal, keys, world.clock, site).verbs(),
+            )
             await _serve(group, state, handler, texts, world)
             yield Terminal(journal, uplink, cashier, recovered)
             group.cancel_scope.cancel()
@@ -185,51 +198,3 @@ def _canvas(board: BoardProfile) -> Raster | None:
         return Raster(open_glyphs(), board.printer.dots)
     except ConfigError:
         return None
-
-
-def _element(board: BoardProfile, site: Site) -> SecureElement:
-    if not board.simulated:
-        raise ConfigError(
-            f"Board {board.id} is not a simulated one; the software secure element is refused.",
-            code="CFG-010",
-            next_step="Use a board with a PKCS#11 secure element.",
-        )
-    return software.load(Path(site.key_file))
-
-
-def _limits(site: Site) -> Limits:
-    policy = dict(site.policy)
-    keyed_allowed = policy.pop("keyed_allowed", True)
-    if "entry_modes" in policy:
-        modes = (EntryMode[name.upper()] for name in policy["entry_modes"])
-        policy["entry_modes"] = frozenset(modes)
-    return Limits(keyed_allowed=keyed_allowed, offline=OfflinePolicy(**policy))
-
-
-def _uplink(site: Site, journal: Journal, element: SecureElement, world: World) -> Uplink:
-    settings = UplinkSettings(
-        addresses=site.addresses,
-        server_name=site.server_name,
-        terminal=site.terminal_id,
-        merchant=site.merchant_id,
-        authorise_timeout_s=site.timing.authorise_s,
-        heartbeat_s=site.timing.heartbeat_s,
-        connect_timeout_s=site.timing.connect_s,
-        retry_base_s=min(0.5, site.timing.retry_s),
-        retry_cap_s=site.timing.retry_s,
-        call_timeout_s=max(10.0, site.timing.authorise_s),
-    )
-    dial = world.dialler(
-        ca=Path(site.ca),
-        certificate=Path(site.certificate),
-        key=Path(site.key),
-        settings=settings,
-    )
-    return Uplink(
-        journal=journal,
-        element=element,
-        random=world.random,
-        clock=world.clock,
-        settings=settings,
-        dial=dial,
-    )
