@@ -254,7 +254,14 @@ class Acquirer:
             return {Field.RESPONSE_CODE: NO_COMMON_VERSION}
         self.signed_on.add(request.message.terminal)
         self.do_first.discard(DoFirstFlag.SIGN_ON)
-        return _ok() | {Field.DETAILS: {"version": common[-1]}}
+        told = {"version": common[-1], **self._numbers(request)}
+        return _ok() | {Field.DETAILS: told}
+
+    def _numbers(self, request: Opened) -> dict[str, int]:
+        """Return the last STAN and key counter seen of a terminal, for one that lost its own."""
+        mine = [place for place in self.bank.asked if place[0] == request.message.terminal]
+        counters = [counter for key_id, counter in self._seen if key_id == request.key_id]
+        return {"last_stan": mine[-1][2] if mine else 0, "last_counter": max(counters, default=0)}
 
     def _sign_off(self, request: Opened) -> dict[Field, Any]:
         self.signed_on.discard(request.message.terminal)
