@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Awaitable, Callable
 
+import anyio
 import pytest
 
 from posfw.app.documents import SlipComposer
@@ -11,6 +12,7 @@ from posfw.app.verbs import Body
 from posfw.journal.store import Journal
 from posfw.ports import Clock
 from posfw.printer.preview import png
+from posfw.printer.queue import PrinterView
 from posfw.printer.raster import Raster
 from posfw.printer.sheet import page
 from posfw.printer.store import open_glyphs
@@ -118,3 +120,26 @@ async def test_without_glyphs_there_is_no_preview(
     with pytest.raises(ConfigError) as error:
         await verbs["preview"]({"subject": "1", "kind": "test"}, lambda _: None)
     assert error.value.stable_code == "PRN-310"
+
+
+async def test_who_waits_for_a_slip_hears_how_its_job_ended(
+    journal: Journal, composer: SlipComposer, clock: Clock, sell: Sell
+) -> None:
+    printing = Printing(journal, composer, None, clock)
+    await sell()
+    first, second = await journal.jobs(JobState.QUEUED)
+    heard: list[bool] = []
+
+    async def wait(number: int) -> None:
+        heard.append(await printing.printed(number))
+
+    for job, state in ((first, JobState.DONE), (second, JobState.VOID)):
+        async with anyio.create_task_group() as group:
+            group.start_soon(wait, job.number)
+            await anyio.wait_all_tasks_blocked()
+            await journal.mark(job, JobState.PRINTING, 0, "", clock.now())
+            printing.watch(PrinterView(job=job.number))
+            await journal.mark(job, state, 0, "", clock.now())
+            printing.watch(PrinterView())
+    assert heard == [True, False]
+    assert await printing.printed(99, limit_s=0.0) is False
