@@ -3,9 +3,10 @@ PY := .venv/bin/python
 SEED ?= 1
 SEEDS ?= 1 2 3
 CUTS ?= 100000
+DAYS ?= 200
 KILLS ?= 300
 
-.PHONY: kills cuts emupos cbor5 oracle day-check help run test check format lint types imports docs bench pins env env-dev clean
+.PHONY: simulate kills cuts emupos cbor5 oracle day-check help run test check format lint types imports docs bench pins env env-dev clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -63,6 +64,9 @@ day-check: env-dev  ## the business day must balance for several seeds
 
 cuts: env-dev  ## cut the power of the journal CUTS times (SEED), and of wrong ones that must fail
 	@$(PY) -m tests.power.campaign --cuts $(CUTS) --seed $(SEED)
+
+simulate: env-dev  ## DAYS terminal-days on virtual time with every fault (SEED), and wrong terminals
+	@$(PY) -m tests.simulation --days $(DAYS) --seed $(SEED) --plants 10
 
 kills: env-dev  ## SIGKILL the real terminal KILLS times while it sells
 	@$(PY) -m tests.system.sigkill --kills $(KILLS) --seed $(SEED)
