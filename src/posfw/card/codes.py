@@ -7,6 +7,7 @@ from typing import Final
 __all__ = [
     "BAD_SCAN",
     "BAD_TRACK",
+    "CANCELLED",
     "CARD_REFUSED",
     "CHIP_FIRST",
     "CHIP_MUTE",
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 NO_CARD: Final = "CRD-001"  # nothing came in time
+CANCELLED: Final = "CRD-002"  # the sale was cancelled before a card was read
 BAD_TRACK: Final = "CRD-301"  # the head saw a card, track 2 did not decode: swipe again
 NOISE: Final = "CRD-302"  # a line that is no swipe, or longer than any swipe
 HALF_LINE: Final = "CRD-303"  # a line began and did not end in time

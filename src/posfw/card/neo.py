@@ -20,7 +20,12 @@ from posfw.values.money import Money
 __all__ = [
     "ACTIVATE",
     "CANCEL",
+    "DISPLAY",
+    "FIRMWARE",
+    "GET_CONFIGURATION",
+    "INTERFACE",
     "PING",
+    "SET_CONFIGURATION",
     "Beep",
     "Display",
     "Lamp",
@@ -44,6 +49,7 @@ SET_CONFIGURATION: Final = 0x04
 GET_CONFIGURATION: Final = 0x03
 INTERFACE: Final = 0x01
 MAX_WAIT_S: Final = 255
+DISPLAY: Final = 3  # component of an event (p58)
 
 _AMOUNT: Final = 0x9F02
 _TYPE: Final = 0x9C

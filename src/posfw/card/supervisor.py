@@ -1,15 +1,25 @@
-"""How long to wait before a lost port is opened again: doubling, capped, reset by success."""
+"""How long to wait before a lost port is opened again, and what a device is at."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
-__all__ = ["Backoff"]
+__all__ = ["Activity", "Backoff"]
+
+
+class Activity(Enum):
+    """What a reader or PIN pad is at, for the screen."""
+
+    IDLE = "idle"
+    WAITING = "waiting"  # for a card or a PIN
+    READING = "reading"  # a card is there: leave it
+    CANCELLING = "cancelling"  # 正在取消: the device has not confirmed yet
 
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """A value: `failed()` gives the next one.
+    """Doubling, capped, reset by success. A value: `failed()` gives the next one.
 
     Attributes:
         base_s: the first wait.

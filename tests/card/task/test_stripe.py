@@ -103,10 +103,10 @@ async def test_a_missing_port_is_told_once(tmp_path: Path) -> None:
 
 async def test_only_the_newest_reads_wait_and_can_be_forgotten() -> None:
     reader = SerialCardReader("unused")
-    reader._put([f"CRD-{n}" for n in range(10)])
-    assert list(reader._outcomes) == ["CRD-6", "CRD-7", "CRD-8", "CRD-9"]
+    reader._latest.put([f"CRD-{n}" for n in range(10)])
+    assert list(reader._latest.items) == ["CRD-6", "CRD-7", "CRD-8", "CRD-9"]
     reader.forget()
-    assert not reader._outcomes
+    assert not reader._latest.items
 
 
 async def test_no_card_number_reaches_the_log(caplog: pytest.LogCaptureFixture) -> None:
