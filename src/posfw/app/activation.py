@@ -66,6 +66,7 @@ class Activations:
     pre_activated: bool = False
     _gate: anyio.Lock = field(default_factory=anyio.Lock)
     _moved: anyio.Event = field(default_factory=anyio.Event)
+    _folded: Activation | None = None
 
     def verbs(self) -> Mapping[str, Verb]:
         """Return the activation verbs: `activate_` and the step's name."""
@@ -89,7 +90,9 @@ class Activations:
 
     async def state(self) -> Activation:
         """Return how the activation stands."""
-        return machine.fold(await self.journal.read(Topic.ACTIVATION))
+        if self._folded is None:  # asked before every sale; only `_record` adds to the topic
+            self._folded = machine.fold(await self.journal.read(Topic.ACTIVATION))
+        return self._folded
 
     async def refusal(self) -> Refusal | None:
         """Return why no live sale may begin, or None."""
@@ -148,7 +151,10 @@ class Activations:
         activation = await self.state()
         machine.check(activation, step, await self._gates(activation))
         record = Record(Topic.ACTIVATION, step.value, self.clock.now(), operator, body)
-        await self.journal.append(record)
+        try:
+            await self.journal.append(record)
+        finally:
+            self._folded = None  # also after a cancellation: the record may be there
         moved, self._moved = self._moved, anyio.Event()
         moved.set()
         return await self.state()

@@ -350,8 +350,9 @@ class Uplink:
             # The event is taken before the rows are read: a landing in between is not missed.
             word = self._word
             ahead = before_sale(await self._journal.owed(self._settings.window))
-            self._pending.kick(ahead)
-            self._wake.set()
+            if ahead:
+                self._pending.kick(ahead)
+                self._wake.set()
             while ahead and self.online:
                 await word.wait()
                 if self._pending.paused:
