@@ -99,9 +99,14 @@ class FakeJournal:
 class FakeAcquirer:
     answer: Mapping[str, object] | None
     upload: Mapping[str, object] | None = None
+    host_time: str | None = None  # None: the echo stays without an answer
     asked: list[tuple[str, Mapping[str, object]]] = field(default_factory=list)
 
     async def call(self, message: str, fields: Mapping[str, object]) -> Mapping[str, object]:
+        if message == "echo":
+            if self.host_time is None:
+                raise LinkError("silence")
+            return {"response_code": "00", "host_time": self.host_time}
         assert fields["batch"] == 3
         self.asked.append((message, fields))
         answer = {"settle": self.answer, "upload": self.upload}[message]
@@ -240,6 +245,27 @@ async def test_a_clock_behind_the_records_freezes_nothing() -> None:
         await settle(journal, FakeAcquirer(None), journal, FixedClock())
     assert refused.value.stable_code == "SET-126"
     assert journal.log == []
+
+
+@pytest.mark.parametrize(
+    ("host_time", "settles"),
+    [("20260302200959", True), ("20260302205959", False), ("noon", False), ("", False)],
+)
+async def test_a_clock_that_the_acquirer_confirms_settles_records_of_a_wrong_one(
+    host_time: str, *, settles: bool
+) -> None:
+    """Sold while the clock was an hour ahead; now it is right again."""
+    journal = FakeJournal(rows=[sale(1, at=NOW + timedelta(hours=1))])
+    acquirer = FakeAcquirer({**HOST, "result": 2}, host_time=host_time)
+    acquirer.upload = {"response_code": "00", "records": [[1, 1000, 1]]}
+    if settles:
+        assert not (await settle(journal, acquirer, journal, FixedClock())).differences
+        assert journal.log == ["freeze", "close"]
+    else:
+        with pytest.raises(RefusedError) as refused:
+            await settle(journal, acquirer, journal, FixedClock())
+        assert refused.value.stable_code == "SET-126"
+        assert journal.log == []
 
 
 async def test_the_schedule_settles_and_waits_and_tries_again() -> None:

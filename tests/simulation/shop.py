@@ -161,7 +161,7 @@ class Shop:
         self._folder = folder
         self._state = folder / "life0"
         self._life = 0
-        self._sick_until = -1.0
+        self._sick = False  # the disk has failed this process
         certificates.make(folder, TERMINAL)
         software.create(
             folder / "keys.json",
@@ -180,7 +180,7 @@ class Shop:
         """Switch the terminal on."""
         if self.alive or not self.powered:
             return
-        self.alive, self.ready = True, False
+        self.alive, self.ready, self._sick = True, False, False
         self._life += 1
         life, self.door = self._life, Door()
         self.trace("starts", life)
@@ -223,7 +223,7 @@ class Shop:
         if error is not None:
             if not all(isinstance(each, JournalError) for each in _leaves(error)):
                 self.oracle.violates("crashed", "; ".join(map(repr, _leaves(error))))
-            elif self.loop.time() > self._sick_until + 60.0:
+            elif not self._sick:
                 self.oracle.violates("crashed", f"{_leaves(error)} on a good disk")
             self.trace.faults["left_by_itself"] += 1
         self._files_live_on()
@@ -260,7 +260,7 @@ class Shop:
 
     def _disk_hit(self) -> None:
         self.trace("disk fails")
-        self._sick_until = self.loop.time()
+        self._sick = True
 
     def _unplug_all(self) -> None:
         self.door.shut()

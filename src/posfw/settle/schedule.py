@@ -15,7 +15,17 @@ from enum import StrEnum
 from posfw.values.errors import RefusedError
 from posfw.values.transaction import Standing
 
-__all__ = ["Escalation", "Level", "Notice", "Phase", "Plan", "Schedule", "check_clock", "notices"]
+__all__ = [
+    "Escalation",
+    "Level",
+    "Notice",
+    "Phase",
+    "Plan",
+    "Schedule",
+    "agrees",
+    "check_clock",
+    "notices",
+]
 
 
 class Phase(StrEnum):
@@ -155,3 +165,17 @@ def check_clock(
                 code="SET-126",
                 next_step="Set the clock, or sign on: the acquirer tells the time.",
             )
+
+
+def agrees(now: datetime, host_time: str) -> bool:
+    """Whether the clock shows what the acquirer's does, a quarter of an hour apart at most.
+
+    Args:
+        now: local time.
+        host_time: YYYYMMDDhhmmss, the acquirer's local time; anything else agrees with nothing.
+    """
+    try:
+        told = datetime.strptime(host_time, "%Y%m%d%H%M%S")  # noqa: DTZ007 - local, as `now` is shown
+    except ValueError:
+        return False
+    return abs(now.replace(tzinfo=None) - told) <= timedelta(minutes=15)
