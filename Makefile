@@ -43,6 +43,7 @@ imports: env-dev
 docs: env-dev
 	@$(PY) scripts/check-docs.py
 	@$(PY) scripts/check-guide.py
+	@$(PY) scripts/catalogues.py check
 
 oracle: .venv-oracle/ready  ## the second COSE implementation, in an environment of its own
 
