@@ -38,7 +38,7 @@ def end():
     os.kill(os.getpid(), signal.SIGTERM)
 threading.Thread(target=end, daemon=True).start()
 from posfw.cli.main import main
-assert main(["run", "--state", sys.argv[1]]) == 0
+assert main(["run", "--board", "host", "--state", sys.argv[1]]) == 0
 names = [n for n in list(sys.modules) if not n.startswith(("posfw", "__main__"))]
 print(",".join(sorted(names)))
 """
@@ -150,7 +150,7 @@ def _compiled() -> Iterator[None]:
 
 async def _start_s(state: Path) -> float:
     async with rig(state) as around:
-        command = [sys.executable, "-m", "posfw", "run", "--state", str(state)]
+        command = [sys.executable, "-m", "posfw", "run", "--board", "host", "--state", str(state)]
         began = time.monotonic()
         async with await anyio.open_process([*command, "--site", str(around.site)]) as process:
             assert process.stdout is not None

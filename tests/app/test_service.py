@@ -105,3 +105,47 @@ async def test_where_nobody_watches_it_says_ready_and_ends() -> None:
     spy = Spy(0)
     await Service(Liveness(HandClock()), lambda: "takes cards", spy).run()
     assert spy.sent == ["READY=1 STATUS=takes cards"]
+
+
+async def test_a_probe_that_hangs_stops_the_feeding() -> None:
+    clock, spy = HandClock(), Spy()
+    rounds = 0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal rounds
+        rounds += 1
+        clock.at += seconds
+        if rounds == 6:
+            await anyio.sleep_forever()
+        await anyio.lowlevel.checkpoint()
+
+    service = Service(Liveness(clock), lambda: "", spy, sleep, probe=anyio.sleep_forever)
+    async with anyio.create_task_group() as group:
+        group.start_soon(service.run)
+        await anyio.wait_all_tasks_blocked()
+        group.cancel_scope.cancel()
+    assert spy.sent[-2:] == ["STATUS=stuck: journal busy for 12 s", "STOPPING=1"]
+    assert spy.sent.count("WATCHDOG=1") == 4
+
+
+async def test_a_probe_that_answers_is_asked_again_and_again() -> None:
+    clock, spy = HandClock(), Spy()
+    asked = 0
+
+    async def probe() -> None:
+        nonlocal asked
+        asked += 1
+
+    async def sleep(seconds: float) -> None:
+        clock.at += seconds / 2
+        if asked > 4:
+            await anyio.sleep_forever()
+        await anyio.lowlevel.checkpoint()
+
+    service = Service(Liveness(clock), lambda: "", spy, sleep, probe=probe)
+    async with anyio.create_task_group() as group:
+        group.start_soon(service.run)
+        await anyio.wait_all_tasks_blocked()
+        group.cancel_scope.cancel()
+    assert asked == 5
+    assert not [line for line in spy.sent if "stuck" in line]

@@ -27,8 +27,11 @@ from posfw.app.gate import Gate
 from posfw.app.journalling import Journalling
 from posfw.app.keys import open_keys
 from posfw.app.line import certificate_care, limits_of, uplink_of
+from posfw.app.liveness import Liveness
 from posfw.app.printing import Printing
+from posfw.app.service import Service
 from posfw.app.session import Session
+from posfw.app.since import since
 from posfw.app.trading import read_files, trade
 from posfw.app.verbs import Handler, dispatcher
 from posfw.app.world import World
@@ -57,6 +60,7 @@ class Terminal:
     uplink: Uplink
     cashier: Cashier
     recovered: int
+    service: Service
 
 
 @asynccontextmanager
@@ -97,6 +101,7 @@ async def running(
             limits=limits_of(site),
             inquiry_timeout_s=site.timing.inquiry_s,
             lock=anyio.Lock(),
+            since=partial(since, journal),
         )
         recovered = await sales.recover()
         started: dict[str, Plain] = {"recovered": recovered, "board": board.id}
@@ -169,7 +174,12 @@ async def running(
                 Journalling(journal, keys, world.clock, site).verbs(),
             )
             await _serve(group, state, handler, texts, world)
-            yield Terminal(journal, uplink, cashier, recovered)
+            service = Service(
+                Liveness(world.clock),
+                lambda: f"{board.id}: {uplink.state.line.value}",
+                probe=journal.standing,
+            )
+            yield Terminal(journal, uplink, cashier, recovered, service)
             group.cancel_scope.cancel()
 
 

@@ -22,6 +22,7 @@ class Service:
 
     Attributes:
         liveness: who makes progress.
+        probe: work that must end in time while all is well, such as a read of the journal.
         status: the one line of `systemctl status`, in the terminal's language, no card data.
         manager: systemd, or nobody.
         sleep: waits between feeds.
@@ -33,6 +34,7 @@ class Service:
     manager: ServiceManager = field(default_factory=ServiceManager)
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
     told: list[str] = field(default_factory=list)
+    probe: Callable[[], Awaitable[object]] | None = None
 
     async def run(self) -> None:
         """Say ready, then feed until cancelled; returns at once where nobody watches.
@@ -43,11 +45,22 @@ class Service:
         if not self.manager.watchdog_s:
             return
         try:
-            while True:
-                self.feed()
-                await self.sleep(self.manager.watchdog_s / FEEDS_A_PERIOD)
+            async with anyio.create_task_group() as group:
+                if self.probe is not None:
+                    group.start_soon(self._probe, self.probe)
+                while True:
+                    self.feed()
+                    await self.sleep(self.manager.watchdog_s / FEEDS_A_PERIOD)
         finally:
             self.manager.stopping()
+
+    async def _probe(self, probe: Callable[[], Awaitable[object]]) -> None:
+        """Try the probe once between two feeds; one that hangs is stuck after a period."""
+        with self.liveness.part("journal", self.manager.watchdog_s):
+            while True:
+                with self.liveness.work("journal"):
+                    await probe()
+                await self.sleep(self.manager.watchdog_s / FEEDS_A_PERIOD)
 
     def feed(self) -> bool:
         """Feed once, unless something is stuck; then tell what, and let the manager bite."""

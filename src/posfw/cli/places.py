@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 import posfw
-from posfw.app.boards import Shelf
+from posfw.app.boards import Shelf, named_board
 from posfw.board.profile import BoardProfile
 
-__all__ = ["board_folders", "default_state", "load_board", "state_option"]
+__all__ = ["board_folders", "board_here", "default_state", "load_board", "state_option"]
 
 
 def default_state() -> Path:
@@ -54,3 +54,24 @@ def load_board(name: str) -> BoardProfile:
         ConfigError: unknown or wrong.
     """
     return Shelf(board_folders()).load(name)
+
+
+def board_here(named: str, *, production: bool) -> BoardProfile:
+    """Load the profile of this machine, in the revision it has.
+
+    Args:
+        named: says which one; "" lets $POSFW_BOARD, /etc/posfw/board or the machine itself.
+        production: refuse a name that the machine contradicts, and never fall back to `host`.
+
+    Raises:
+        ConfigError: unknown (CFG-003), contradicted (CFG-004), nothing fits (CFG-005), or wrong.
+    """
+    shelf = Shelf(board_folders())
+    if named and not production:
+        board = shelf.load(named)
+    else:
+        board = shelf.load(
+            shelf.detect(named or named_board(os.environ), production=production).board
+        )
+    revision = shelf.revision(board.match)
+    return shelf.load(board.id, revision=revision) if revision != board.revision else board

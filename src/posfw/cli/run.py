@@ -20,7 +20,7 @@ from posfw.app.graph import running
 from posfw.app.world import World
 from posfw.board.profile import BoardProfile
 from posfw.board.site import Site, parse_site
-from posfw.cli.places import load_board, state_option
+from posfw.cli.places import board_here, state_option
 from posfw.values.errors import ConfigError, DeviceError
 from posfw.values.texts import Texts
 
@@ -31,8 +31,9 @@ RIG_END_S = 5.0
 
 @click.command()
 @click.option(
-    "--board", "board_name", default="host", show_default=True, help="Board id or folder."
+    "--board", "board_name", default="", help="Board id or folder; default: this machine's own."
 )
+@click.option("--production", is_flag=True, help="Refuse a board that the machine contradicts.")
 @click.option(
     "--site",
     "site_path",
@@ -42,14 +43,21 @@ RIG_END_S = 5.0
 )
 @state_option
 @click.option("--log", "log_path", type=click.Path(path_type=Path), help="DEBUG log to a file.")
-def run(board_name: str, site_path: Path | None, state: Path, log_path: Path | None) -> int:
+def run(
+    board_name: str,
+    site_path: Path | None,
+    state: Path,
+    log_path: Path | None,
+    *,
+    production: bool,
+) -> int:
     """Run the terminal on a board; prints one JSON line when it is ready. 运行终端
 
     A simulated board without a site file attaches to the rig of the state folder, or starts one.
     """
     if log_path is not None:
         logging.basicConfig(filename=log_path, level=logging.DEBUG)
-    board = load_board(board_name)
+    board = board_here(board_name, production=production)
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     own = site_path or state / "site.toml"
     if site_path is None and not own.is_file() and board.simulated:
@@ -80,6 +88,7 @@ async def _main(board: BoardProfile, site: Site, state: Path, texts: Texts) -> N
             click.echo(json.dumps(ready))
             sys.stdout.flush()
             async with anyio.create_task_group() as group:
+                group.start_soon(terminal.service.run)
                 group.start_soon(_first_signal, signals, stopped)
                 await stopped.wait()
                 group.cancel_scope.cancel()
