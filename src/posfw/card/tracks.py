@@ -13,7 +13,15 @@ from typing import Final
 from posfw.values.card import CardNumber
 from posfw.values.errors import CardDataError
 
-__all__ = ["Track", "expired", "expiry_ok", "parse_track1", "parse_track2", "parse_track3"]
+__all__ = [
+    "ServiceCode",
+    "Track",
+    "expired",
+    "expiry_ok",
+    "parse_track1",
+    "parse_track2",
+    "parse_track3",
+]
 
 # A separator in the place of expiry or service code says that the field is absent.
 _TRACK1: Final = re.compile(
@@ -41,6 +49,38 @@ class Track:
     expiry: str = ""
     service_code: str = ""
     holder: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceCode:
+    """What digits 2 and 3 of a service code ask for (ISO/IEC 7813, table of service codes).
+
+    Attributes:
+        online: every transaction is authorised by the issuer (digit 2 is 2 or 4).
+        pin: a PIN is required (digit 3 is 0, 3 or 5).
+        pin_if_pad: a PIN is asked for where it can be entered (digit 3 is 6 or 7).
+        goods: the card pays for goods and services; 3 is for cash dispensers, 4 for cash only.
+    """
+
+    online: bool
+    pin: bool
+    pin_if_pad: bool
+    goods: bool
+
+    @classmethod
+    def of(cls, digits: str) -> ServiceCode:
+        """Read three digits; anything else asks for the most: online and a PIN if there is a pad.
+
+        An absent code is read the same way: a stripe may say less than it should, never more.
+        """
+        if not (len(digits) == 3 and digits.isascii() and digits.isdigit()):
+            return cls(online=True, pin=False, pin_if_pad=True, goods=True)
+        return cls(
+            online=digits[1] != "0",  # 2 and 4 say so; the rest is reserved and no reason for less
+            pin=digits[2] in "035",
+            pin_if_pad=digits[2] in "6789",
+            goods=digits[2] not in "34",
+        )
 
 
 def parse_track1(text: str) -> Track:
