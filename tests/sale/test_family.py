@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posfw.sale.family import Family, Rules, check, check_instalment, family
+from posfw.sale.family import KINDS, Family, Rules, check, check_instalment, family
+from posfw.sale.limits import FOLLOWING
 from posfw.values.card import EntryMode
 from posfw.values.identity import Key
 from posfw.values.money import Money
@@ -133,3 +134,7 @@ def test_instalments_are_the_acquirers() -> None:
 
 def test_other_kinds_are_not_judged_here() -> None:
     assert code(intent(Kind.REFUND), SALE, batch=9) == ""
+
+
+def test_limits_leave_to_this_module_what_it_judges_and_nothing_else() -> None:
+    assert KINDS == FOLLOWING

@@ -83,6 +83,20 @@ def test_originals_limit_what_refers_to_them(
     assert refused(intent, original=original) == code
 
 
+@pytest.mark.parametrize("kind", [Kind.VOID, Kind.REFUND, Kind.PREAUTH, Kind.BALANCE])
+def test_only_what_took_money_is_given_back(kind: Kind) -> None:
+    begun = replace(ORIGINAL.begun, intent=replace(SALE, kind=kind))
+    assert refused(VOID, original=replace(ORIGINAL, begun=begun)) == "SAL-310"
+    assert refused(REFUND, original=replace(ORIGINAL, begun=begun)) == "SAL-310"
+
+
+def test_every_kind_with_an_original_says_which() -> None:
+    for each in (each for each in Kind if each.needs_original):
+        intent = replace(SALE, kind=each, original=ORIGINAL.key)
+        assert refused(intent, original=None) == "SAL-301"
+        assert refused(intent, original=ORIGINAL) in ("", "SAL-310")
+
+
 def test_a_settled_sale_cannot_be_voided() -> None:
     assert refused(VOID, replace(STANDING, batch=4), ORIGINAL) == "SAL-303"
 

@@ -49,6 +49,7 @@ class FixedClock:
 class FakeJournal:
     log: list[str] = field(default_factory=list)
     doubtful: list[Transaction] = field(default_factory=list)
+    known: dict[Key, Transaction] = field(default_factory=dict)
     standing_value: Standing = field(default=Standing(batch=1, next_stan=1, signed_on=True))
 
     async def begin(self, intent: Intent) -> Begun:
@@ -59,8 +60,7 @@ class FakeJournal:
         self.log.append(f"conclude {conclusion.ending.value}")
 
     async def transaction(self, key: Key) -> Transaction | None:
-        del key
-        return None
+        return self.known.get(key)
 
     async def in_doubt(self) -> Sequence[Transaction]:
         return self.doubtful
@@ -169,3 +169,24 @@ async def test_watcher_sees_effects_in_order() -> None:
 @pytest.mark.parametrize("text", ["6212345678901232", "5678901"])
 async def test_card_number_is_in_no_repr_of_a_sale(text: str) -> None:
     assert text not in f"{CARD!r} {INTENT!r}"
+
+
+async def test_a_second_completion_is_refused_by_what_happened_since() -> None:
+    journal, acquirer = FakeJournal(), FakeAcquirer([])
+    key = Key("12345678", 1, 1)
+    hold = Transaction(Begun(key, 1, replace(INTENT, kind=Kind.PREAUTH)), State.APPROVED)
+    taken = replace(INTENT, kind=Kind.COMPLETION, original=key)
+    journal.known[key] = hold
+    since: list[Transaction] = []
+
+    async def followers(original: Transaction) -> list[Transaction]:
+        assert original is hold
+        return since
+
+    desk = replace(sales(journal, acquirer), since=followers)
+    first = await desk.run(taken, None)
+    assert isinstance(first, Conclusion)
+    since.append(Transaction(Begun(Key("12345678", 1, 2), 2, taken), State.APPROVED))
+    second = await desk.run(taken, None)
+    assert isinstance(second, Refusal)
+    assert second.code == "SAL-311"

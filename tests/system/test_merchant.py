@@ -185,5 +185,34 @@ def test_who_may_sell_give_back_and_what_a_wrong_password_does(tmp_path: Path) -
         assert well(tmp_path, "upkeep", "due", "--all")["metres"] >= 0
 
 
+@pytest.mark.timeout(60)
+def test_an_authorisation_is_held_added_to_completed_and_taken_back(tmp_path: Path) -> None:
+    card = ("--pan", "6212345678901232", "--expiry", "3012")
+    with running(tmp_path, "run"):
+        well(tmp_path, "sign-on")
+        assert well(tmp_path, "balance", *card)["balance_minor"] > 0
+        held = well(tmp_path, "preauth", "start", "100.00", *card)["key"]
+        well(tmp_path, "preauth", "add", held, "20.00")
+        code, refused = posfw(tmp_path, "void", held)
+        assert (code, refused["result"]["code"]) == (1, "SAL-310")
+        code, refused = posfw(tmp_path, "preauth", "complete", held, "138.01")
+        assert (code, refused["result"]["code"]) == (1, "SAL-313")
+        taken = well(tmp_path, "preauth", "complete", held, "110.00")["key"]
+        code, refused = posfw(tmp_path, "preauth", "complete", held, "1.00")
+        assert (code, refused["result"]["code"]) == (1, "SAL-311")
+        code, refused = posfw(tmp_path, "preauth", "void", held)
+        assert (code, refused["result"]["code"]) == (1, "SAL-311")
+        well(tmp_path, "preauth", "void-complete", taken)
+        other = well(tmp_path, "preauth", "start", "50.00", *card)["key"]
+        well(tmp_path, "preauth", "add", other, "5.00")
+        well(tmp_path, "preauth", "void", other)
+        code, refused = posfw(tmp_path, "preauth", "complete", other, "1.00")
+        assert (code, refused["result"]["code"]) == (1, "SAL-302")
+        settled = well(tmp_path, "settle")
+        assert settled["balanced"] is True
+        sums = {"debit_count": 1, "debit_minor": 11000, "credit_count": 1, "credit_minor": 11000}
+        assert settled["ours"] == sums
+
+
 def rows(table: Any) -> list[list[Any]]:
     return sorted(list(row.values()) if isinstance(row, dict) else list(row) for row in table)

@@ -6,6 +6,7 @@ from typing import Any
 
 from posfw.sale.limits import Refusal
 from posfw.sale.responses import explain
+from posfw.values.money import Money
 from posfw.values.texts import Texts
 from posfw.values.transaction import Conclusion, Ending
 
@@ -36,6 +37,9 @@ def conclusion_answer(ending: Conclusion | Refusal, texts: Texts) -> dict[str, A
         "reason": ending.reason,
         "lines": [f"{chinese} / {english}", str(ending.key)],
     }
+    if ending.answer is not None and ending.answer.balance_minor is not None:
+        answer["balance_minor"] = ending.answer.balance_minor
+        answer["lines"].append(f"余额 / Balance  {Money(ending.answer.balance_minor)}")
     if ending.ending is Ending.DECLINED and ending.answer is not None:
         response = explain(ending.answer.response_code)
         answer["cashier"] = {"zh": response.cashier_zh, "en": response.cashier_en}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from posfw.app.answers import conclusion_answer, refusal_answer
@@ -56,8 +57,14 @@ class Cashier:
         """Return the cashier's verbs."""
         return {
             "status": self._status,
-            "sale": self._sale,
-            "void": self._void,
+            "sale": partial(self._with_card, Kind.SALE),
+            "preauth": partial(self._with_card, Kind.PREAUTH),
+            "balance": partial(self._with_card, Kind.BALANCE),
+            "preauth_add": partial(self._onward, Kind.PREAUTH_ADD),
+            "completion": partial(self._onward, Kind.COMPLETION),
+            "void": partial(self._undo, Kind.VOID),
+            "preauth_void": partial(self._undo, Kind.PREAUTH_VOID),
+            "completion_void": partial(self._undo, Kind.COMPLETION_VOID),
             "refund": self._refund,
             "sign_on": self._sign_on,
             "settle": self._settle,
@@ -82,14 +89,16 @@ class Cashier:
         self.stop()
         return {"ok": True}
 
-    async def _sale(self, body: Body, progress: Progress) -> Body:
-        amount = parse_amount(text_of(body, "amount"))
+    async def _with_card(self, kind: Kind, body: Body, progress: Progress) -> Body:
+        """Take a card and begin something new with it."""
+        asks_only = kind is Kind.BALANCE
+        amount = Money(0) if asks_only else parse_amount(text_of(body, "amount"))
         operator = await self._who(body, "01")
         refusal = await self.gate.sale(operator, amount) if self.gate else None
         card = refusal or await self._card(body, amount, progress)
         if isinstance(card, Refusal):
             return refusal_answer(card, self.texts)
-        intent = self._intent(Kind.SALE, amount, card, operator, body)
+        intent = self._intent(kind, amount, card, operator, body)
         return await self._run(intent, card, progress)
 
     async def _who(self, body: Body, default: str) -> str:
@@ -115,10 +124,24 @@ class Cashier:
             return admitted
         return Refusal(admitted.code, f"{admitted.zh} / {admitted.en}", "Use another card.")
 
-    async def _void(self, body: Body, progress: Progress) -> Body:
+    async def _onward(self, kind: Kind, body: Body, progress: Progress) -> Body:
+        """Go on with an authorisation: more of it, or take what it holds."""
+        original = await self._original(body)
+        amount = parse_amount(text_of(body, "amount"))
+        operator = await self._who(body, "01")
+        refusal = await self.gate.sale(operator, amount) if self.gate else None
+        if refusal is not None:
+            return refusal_answer(refusal, self.texts)
+        return await self._run(self._against(kind, amount, original, operator), None, progress)
+
+    async def _undo(self, kind: Kind, body: Body, progress: Progress) -> Body:
+        """Take the whole of something back, an authorisation with all that was added to it."""
         original = await self._original(body)
         amount = original.begun.intent.amount
-        return await self._back(Kind.VOID, amount, original, body, progress)
+        if kind is Kind.PREAUTH_VOID:
+            held = await self.sales.family_of(original)
+            amount = Money(held.authorised_minor, amount.currency)
+        return await self._back(kind, amount, original, body, progress)
 
     async def _refund(self, body: Body, progress: Progress) -> Body:
         original = await self._original(body)

@@ -12,7 +12,20 @@ from posfw.cli.asking import ask, json_option, perform, tell
 from posfw.cli.operator import approval_option, with_approval
 from posfw.cli.places import state_option
 
-__all__ = ["prints", "refund", "reprint", "sale", "sign_on", "status", "void"]
+__all__ = [
+    "approved",
+    "by",
+    "card_options",
+    "keyed",
+    "operator_option",
+    "prints",
+    "refund",
+    "reprint",
+    "sale",
+    "sign_on",
+    "status",
+    "void",
+]
 
 APPROVAL_MISSING = "OPR-120"
 
@@ -21,14 +34,28 @@ def _perform(state: Path, request: Mapping[str, Any], *, as_json: bool) -> int:
     return perform(state / "control.sock", request, as_json=as_json)
 
 
-_operator = click.option("--operator", default="", help="Who; default: who is signed in. 操作员")
+operator_option = click.option(
+    "--operator", default="", help="Who; default: who is signed in. 操作员"
+)
 
 
-def _by(operator: str) -> dict[str, Any]:
+def card_options(function: Any) -> Any:  # a click decorator: click's own types are as loose
+    """Add `--pan` and `--expiry` to a command that waits for a card."""
+    pan = click.option("--pan", default="", help="Key the card by hand: its number. 手输卡号")
+    return pan(click.option("--expiry", default="", help="With --pan: YYMM. 有效期")(function))
+
+
+def keyed(pan: str, expiry: str) -> dict[str, Any]:
+    """Return the request's card where one is keyed; without it the next swipe is taken."""
+    return {"keyed": {"pan": pan, "expiry": expiry}} if pan else {}
+
+
+def by(operator: str) -> dict[str, Any]:
+    """Return the request's operator where one is named."""
     return {"operator": operator} if operator else {}
 
 
-def _approved(state: Path, request: Mapping[str, Any], approver: str, *, as_json: bool) -> int:
+def approved(state: Path, request: Mapping[str, Any], approver: str, *, as_json: bool) -> int:
     """Ask; where a supervisor must approve, ask for the password and then again."""
     path = state / "control.sock"
     body = ask(path, request, quiet=as_json)
@@ -55,10 +82,9 @@ def sign_on(state: Path, *, as_json: bool) -> int:
 
 @click.command()
 @click.argument("amount")
-@click.option("--pan", default="", help="Key the card by hand: the number (test numbers only).")
-@click.option("--expiry", default="", help="With --pan: YYMM.")
+@card_options
 @click.option("--note", default="", help="Order or delivery number, such as DLV-1. 备注")
-@_operator
+@operator_option
 @state_option
 @json_option
 def sale(
@@ -72,28 +98,27 @@ def sale(
     as_json: bool,
 ) -> int:
     """Take AMOUNT (such as 12.50) from a card. 消费"""
-    request: dict[str, Any] = {"do": "sale", "amount": amount, "note": note, **_by(operator)}
-    if pan:
-        request["keyed"] = {"pan": pan, "expiry": expiry}
+    asked = {"do": "sale", "amount": amount, "note": note}
+    request = {**asked, **by(operator), **keyed(pan, expiry)}
     return _perform(state, request, as_json=as_json)
 
 
 @click.command()
 @click.argument("key")
-@_operator
+@operator_option
 @approval_option
 @state_option
 @json_option
 def void(key: str, operator: str, approver: str, state: Path, *, as_json: bool) -> int:
     """Take the whole sale KEY (TERMINAL-BATCH-STAN) back on the same day. 消费撤销"""
-    request = {"do": "void", "key": key, **_by(operator)}
-    return _approved(state, request, approver, as_json=as_json)
+    request = {"do": "void", "key": key, **by(operator)}
+    return approved(state, request, approver, as_json=as_json)
 
 
 @click.command()
 @click.argument("key")
 @click.argument("amount")
-@_operator
+@operator_option
 @approval_option
 @state_option
 @json_option
@@ -101,8 +126,8 @@ def refund(
     key: str, amount: str, operator: str, approver: str, state: Path, *, as_json: bool
 ) -> int:
     """Give AMOUNT of the sale KEY back. 退货"""
-    request = {"do": "refund", "key": key, "amount": amount, **_by(operator)}
-    return _approved(state, request, approver, as_json=as_json)
+    request = {"do": "refund", "key": key, "amount": amount, **by(operator)}
+    return approved(state, request, approver, as_json=as_json)
 
 
 @click.command()

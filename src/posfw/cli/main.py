@@ -25,6 +25,8 @@ COMMANDS: Final = {
     "sale": ("posfw.cli.cashier", "sale", "Take a payment. 消费"),
     "void": ("posfw.cli.cashier", "void", "Take a whole sale back the same day. 消费撤销"),
     "refund": ("posfw.cli.cashier", "refund", "Give money back, partly or wholly. 退货"),
+    "preauth": ("posfw.cli.preauth", "preauth", "Hold an amount now, take it later. 预授权"),
+    "balance": ("posfw.cli.preauth", "balance", "What a card's account holds. 余额查询"),
     "settle": ("posfw.cli.settle", "settle", "Settle, report, compare, export. 结算"),
     "receipt": ("posfw.cli.receipt", "receipt", "Look at slips, print reports. 签购单"),
     "printer": ("posfw.cli.printer", "printer", "State, test print, a day of heat. 打印机"),

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from posfw.sale.limits import Refusal
 from posfw.values.transaction import Intent, Kind, State, Transaction
 
-__all__ = ["Family", "Rules", "check", "check_instalment", "family"]
+__all__ = ["KINDS", "Family", "Rules", "check", "check_instalment", "family"]
 
 PERCENT = 100
 
@@ -169,3 +169,4 @@ _RULES: Mapping[Kind, tuple[frozenset[Kind], bool, _Judge]] = {
     Kind.TIP: (_TIPPABLE, True, _tip),
     Kind.ADJUST: (_TIPPABLE, True, _tip),
 }
+KINDS = frozenset(_RULES)

@@ -13,6 +13,7 @@ from posfw.values.card import EntryMode
 from posfw.values.transaction import Intent, Kind, Standing, State, Transaction
 
 __all__ = [
+    "FOLLOWING",
     "Limits",
     "OfflineLeft",
     "OfflinePolicy",
@@ -21,6 +22,29 @@ __all__ = [
     "offline_left",
     "offline_reason",
 ]
+
+# What these need of their original, and of all that happened to it since, `sale.family` judges.
+FOLLOWING = frozenset(
+    {
+        Kind.PREAUTH_ADD,
+        Kind.PREAUTH_VOID,
+        Kind.COMPLETION,
+        Kind.COMPLETION_ADVICE,
+        Kind.COMPLETION_VOID,
+        Kind.TIP,
+        Kind.ADJUST,
+    }
+)
+# A void of a void would give the money back twice; a pre-authorisation has taken none.
+_ORIGINALS = {
+    Kind.VOID: frozenset({Kind.SALE, Kind.OFFLINE_SALE}),
+    Kind.REFUND: frozenset(
+        {Kind.SALE, Kind.OFFLINE_SALE, Kind.COMPLETION, Kind.COMPLETION_ADVICE, Kind.INSTALMENT}
+    ),
+    Kind.INSTALMENT_VOID: frozenset({Kind.INSTALMENT}),
+    Kind.QR_VOID: frozenset({Kind.QR_SALE}),
+    Kind.QR_REFUND: frozenset({Kind.QR_SALE}),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +242,10 @@ def _original(
         return None
     if original is None:
         return Refusal("SAL-301", "The original was not found.", "Check the voucher number.")
+    if intent.kind in FOLLOWING:
+        return None
+    if original.begun.intent.kind not in _ORIGINALS[intent.kind]:
+        return Refusal("SAL-310", "The original is of another kind.", "Check the voucher number.")
     if original.state is not State.APPROVED or original.voided:
         return Refusal("SAL-302", "The original is not open for this.", "Print it and look.")
     if intent.kind.undoes_original:

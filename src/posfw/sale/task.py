@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
 
 import anyio
 
 from posfw.ports import Acquirer, Clock, SaleJournal
+from posfw.sale import family
+from posfw.sale.chip import ChipCard, own_word
 from posfw.sale.limits import Limits, Refusal, may_begin, offline_reason
 from posfw.sale.machine import (
     Authorise,
+    Complete,
+    Completed,
     Conclude,
     Concluded,
     Effect,
@@ -24,16 +29,38 @@ from posfw.sale.machine import (
     Seal,
     Sealed,
     Start,
+    Unsealed,
     after_restart,
 )
-from posfw.values.card import CardRead
-from posfw.values.errors import MisuseError
+from posfw.values.card import CardRead, EntryMode
+from posfw.values.errors import KeyStoreError, MisuseError
+from posfw.values.money import Money
 from posfw.values.outcome import Outcome, Unknown
-from posfw.values.transaction import Begun, Conclusion, Intent, Transaction
+from posfw.values.transaction import Begun, Conclusion, Intent, Kind, Standing, Transaction
 
-__all__ = ["Sales"]
+__all__ = ["Outlook", "Sales", "Watch"]
 
 Watch = Callable[[Effect], None]
+Since = Callable[[Transaction], Awaitable[Iterable[Transaction]]]
+
+
+async def _nothing_since(_: Transaction) -> Iterable[Transaction]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a transaction would meet now, asked before a card is touched.
+
+    Attributes:
+        refusal: why it may not begin.
+        offline_reason: "" where it may be taken without the bank.
+        stan: the number that it would get.
+    """
+
+    refusal: Refusal | None
+    offline_reason: str
+    stan: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +74,8 @@ class Sales:
         limits: rules of the acquirer's parameters and the site file.
         inquiry_timeout_s: how long doubt may last before it becomes a reversal.
         lock: a second key press waits here and is then refused or taken by its own right.
+        since: transactions since an original, for what may follow it only once.
+        rules: what the acquirer allows of pre-authorisations and tips.
     """
 
     journal: SaleJournal
@@ -55,11 +84,33 @@ class Sales:
     limits: Limits
     inquiry_timeout_s: float
     lock: anyio.Lock
+    since: Since = _nothing_since
+    rules: family.Rules = field(default_factory=family.Rules)
+
+    async def outlook(self, kind: Kind, amount: Money, entry_mode: EntryMode) -> Outlook:
+        """Return what such a transaction would meet now. Advice: `run` asks again."""
+        standing, now = await self.journal.standing(), self.clock.now()
+        intent = Intent(kind, amount, entry_mode, "", b"", "", now)
+        return Outlook(
+            may_begin(intent, standing, self.limits, original=None, now=now),
+            offline_reason(intent, standing, self.limits.offline, now),
+            standing.next_stan,
+        )
 
     async def run(
-        self, intent: Intent, card: CardRead | None, watch: Watch = lambda _: None
+        self,
+        intent: Intent,
+        card: CardRead | None,
+        watch: Watch = lambda _: None,
+        chip: ChipCard | None = None,
     ) -> Conclusion | Refusal:
         """Run one transaction to its end. On return the ending is durable.
+
+        Args:
+            intent: what is to be done.
+            card: as read; a chip's with the data of its first cryptogram.
+            watch: sees every effect before it is performed.
+            chip: the card is in the reader and has the last word.
 
         Cancelled before commit 1 nothing has happened; later the restart rule ends it.
         """
@@ -68,10 +119,32 @@ class Sales:
             standing = await self.journal.standing()
             original = await self._original(intent)
             refusal = may_begin(intent, standing, self.limits, original=original, now=now)
+            if refusal is None and original is not None:
+                refusal = await self._follows(intent, original, standing, now)
             if refusal is not None:
                 return refusal
             reason = offline_reason(intent, standing, self.limits.offline, now)
-            return await self._drive(Start(intent, reason), card, watch)
+            word = own_word(card, chip)
+            if word is not None and reason:
+                return Refusal(
+                    "SAL-203",
+                    f"The card approved without the bank, and this is not taken: {reason}.",
+                    "Try again when the line is up, or take another card.",
+                )
+            start = Start(intent, reason, waits=chip is not None and word is None, word=word)
+            return await self._drive(start, card, chip, watch)
+
+    async def family_of(self, original: Transaction) -> family.Family:
+        """Return an original and what has happened to it since."""
+        return family.family(original, await self.since(original))
+
+    async def _follows(
+        self, intent: Intent, original: Transaction, standing: Standing, now: datetime
+    ) -> Refusal | None:
+        if intent.kind not in family.KINDS:
+            return None
+        found = await self.family_of(original)
+        return family.check(intent, found, self.rules, batch=standing.batch, now=now)
 
     async def recover(self) -> int:
         """End what a power cut left in doubt; return how many there were. Run before selling."""
@@ -83,18 +156,22 @@ class Sales:
     async def _original(self, intent: Intent) -> Transaction | None:
         return await self.journal.transaction(intent.original) if intent.original else None
 
-    async def _drive(self, start: Start, card: CardRead | None, watch: Watch) -> Conclusion:
+    async def _drive(
+        self, start: Start, card: CardRead | None, chip: ChipCard | None, watch: Watch
+    ) -> Conclusion:
         machine = SaleMachine()
         events: deque[Event] = deque([start])
         while events:
             for effect in machine.receive(events.popleft(), self.clock.now()):
                 watch(effect)
-                events.append(await self._perform(effect, card))
+                events.append(await self._perform(effect, card, chip))
         if machine.conclusion is None:
             raise MisuseError("The transaction ended without a conclusion.")
         return machine.conclusion
 
-    async def _perform(self, effect: Effect, card: CardRead | None) -> Event:
+    async def _perform(
+        self, effect: Effect, card: CardRead | None, chip: ChipCard | None
+    ) -> Event:
         match effect:
             case Record(intent):
                 return Recorded(await self.journal.begin(intent))
@@ -102,13 +179,23 @@ class Sales:
                 return await self.acquirer.authorise(begun, card)
             case Inquire(begun):
                 return await self._inquire(begun)
-            case Seal(begun):
-                if card is None:
-                    raise MisuseError("A transaction without a card was to go offline.")
-                return Sealed(self.acquirer.seal(begun, card))
+            case Complete(outcome, allowed):
+                if chip is None:
+                    raise MisuseError("There is no chip that could hear the issuer's word.")
+                return Completed(await chip.complete(outcome, offline_allowed=allowed))
+            case Seal(begun, final):
+                return self._seal(begun, final or card)
             case Conclude(conclusion):
                 await self.journal.conclude(conclusion)
                 return Concluded()
+
+    def _seal(self, begun: Begun, card: CardRead | None) -> Event:
+        if card is None:
+            raise MisuseError("A transaction without a card was to be sealed.")
+        try:
+            return Sealed(self.acquirer.seal(begun, card))
+        except KeyStoreError as error:
+            return Unsealed(error.stable_code)
 
     async def _inquire(self, begun: Begun) -> Event:
         outcome: Outcome = Unknown("no answer to the inquiry in time")

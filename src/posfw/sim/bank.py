@@ -168,8 +168,19 @@ class Bank:
         if posting is None or not posting.live or posting.voided:
             return "25"
         if kind in UNDOING:
-            return "00" if posting.amount == amount and not posting.refunded else "12"
+            return (
+                "00" if self._held(original, posting) == amount and not posting.refunded else "12"
+            )
         return "00" if posting.refunded + amount <= posting.amount else "61"
+
+    def _held(self, place: Place | None, posting: Posting) -> int:
+        """Return a posting's amount, with what was added to an authorisation."""
+        added = [
+            other.amount
+            for other in self.postings.values()
+            if other.kind == "preauth_add" and other.live and other.original == place
+        ]
+        return posting.amount + sum(added)
 
     def _post(self, place: Place, posting: Posting) -> None:
         self.postings[place] = posting
@@ -178,7 +189,7 @@ class Bank:
     def _touch_original(self, posting: Posting, *, undo: bool) -> None:
         """A refund uses up its original, a void takes it whole; undoing them gives it back."""
         original = self.postings.get(posting.original) if posting.original else None
-        if original is None:
+        if original is None or posting.kind == "preauth_add":
             return
         if posting.kind in UNDOING:
             original.voided = not undo
