@@ -10,7 +10,7 @@ from posfw.codec import cbor
 from posfw.journal import jobs
 from posfw.journal.rows import TXN_COLUMNS, transaction_of
 from posfw.journal.sales import open_batch
-from posfw.journal.sql import Sql, append_entry
+from posfw.journal.sql import Sql, append_entry, older
 from posfw.values.document import Copy, DocumentKind, DocumentRef
 from posfw.values.errors import MisuseError, RefusedError
 from posfw.values.identity import following
@@ -20,10 +20,18 @@ __all__ = ["close", "closed", "freeze", "thaw", "transactions"]
 
 
 def transactions(sql: Sql, terminal: str, batch: int | None) -> list[Transaction]:
-    """Return the transactions of a batch, in STAN order."""
-    number = open_batch(sql)[0] if batch is None else batch
-    rows = sql(f"SELECT {TXN_COLUMNS} FROM txn WHERE batch = ? ORDER BY ksn", (number,))  # noqa: S608 - constant columns
-    return [transaction_of(terminal, row) for row in rows]
+    """Return the transactions of a batch, in the order of their key counters.
+
+    Of a batch that is moving, and of one whose old sale was refunded, some rows are in the
+    archive and some here; these are the newer ones.
+    """
+    number = open_batch(sql)[0]
+    wanted = number if batch is None else batch
+    query = f"SELECT {TXN_COLUMNS} FROM txn WHERE batch = ?"  # noqa: S608 - constant columns
+    rows = {row[1]: row for row in older(sql, query, (wanted,))} if wanted != number else {}
+    rows |= {row[1]: row for row in sql(query, (wanted,))}
+    found = [transaction_of(terminal, row) for row in rows.values()]
+    return sorted(found, key=lambda each: each.begun.ksn_counter)
 
 
 def freeze(sql: Sql, at: datetime) -> int:
@@ -90,12 +98,15 @@ def close(sql: Sql, batch: int, result: Mapping[str, object], at: datetime) -> i
 
 def closed(sql: Sql, limit: int) -> list[dict[str, Any]]:
     """Return closed batches with their settlements, newest first."""
-    rows = sql(
+    query = (
         "SELECT number, opened_at, closed_at, result FROM batch WHERE closed_at IS NOT NULL"
-        " ORDER BY sequence DESC LIMIT ?",
-        (limit,),
+        " ORDER BY sequence DESC LIMIT ?"
     )
+    rows = sql(query, (limit,))
+    if len(rows) < limit:  # one that is moving may be in both
+        here = {row[0] for row in rows}
+        rows += [row for row in older(sql, query, (limit,)) if row[0] not in here]
     return [
         {"batch": number, "opened_at": opened, "closed_at": at, **cbor.decode(bytes(result))}
-        for number, opened, at, result in rows
+        for number, opened, at, result in rows[:limit]
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from posfw.journal.rows import job_of
-from posfw.journal.sql import Sql, append_entry
+from posfw.journal.sql import Sql, append_entry, older
 from posfw.values.document import Copy, DocumentKind, DocumentRef, Job, JobState
 from posfw.values.errors import MisuseError
 
@@ -40,10 +40,9 @@ def queue_receipts(sql: Sql, subject: str, copies: int) -> None:
 
 def enqueue(sql: Sql, ref: DocumentRef, copy: Copy, at: datetime, *, duplicate: bool) -> Job:
     """Queue a copy on request; a copy that was ever queued before is a duplicate."""
-    before = sql(
-        "SELECT 1 FROM job WHERE kind = ? AND subject = ? AND copy = ? LIMIT 1",
-        (ref.kind.value, ref.subject, copy.value),
-    )
+    query = "SELECT 1 FROM job WHERE kind = ? AND subject = ? AND copy = ? LIMIT 1"
+    values = (ref.kind.value, ref.subject, copy.value)
+    before = sql(query, values) or older(sql, query, values)
     number = insert(sql, ref, copy, duplicate=duplicate or bool(before))
     append_entry(sql, "print", "asked", at, {"job": number, "subject": ref.subject})
     return _job(sql, number)

@@ -8,21 +8,33 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 from posfw.journal import chain
-from posfw.values.errors import JournalCorruptError, JournalError, JournalUnsafeError
+from posfw.values.errors import (
+    JournalArchiveError,
+    JournalCorruptError,
+    JournalError,
+    JournalUnsafeError,
+)
 
 __all__ = [
     "APPLICATION_ID",
+    "ARCHIVE_ID",
     "SCHEMA_VERSION",
     "SETTINGS",
     "Raw",
+    "check_archive",
     "check_file",
+    "fill_archive",
+    "merge_log",
+    "open_archive",
     "open_file",
     "script_of",
     "statements",
 ]
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+ARCHIVE_VERSION: Final = 1
 APPLICATION_ID: Final = 0x706F7366  # "posf": a foreign database is told apart before it is touched
+ARCHIVE_ID: Final = 0x706F7361  # "posa"
 # Opening sequence; each is read back (docs/journal.md says why each).
 SETTINGS: Final[tuple[tuple[str, str, object], ...]] = (
     ("locking_mode", "EXCLUSIVE", "exclusive"),
@@ -70,16 +82,56 @@ def open_file(connection: Raw, path: str, chain_key: bytes, now: datetime, *, fr
         JournalError: SQLite refuses a setting.
     """
     version = 0 if fresh else check_file(connection, path)
-    for name, wanted, expected in SETTINGS:
-        connection.execute(f"PRAGMA {name}={wanted}").fetchall()
-        found = _value(connection, f"PRAGMA {name}")
-        if found != expected:
-            raise JournalError(f"SQLite has {name} {found!r} where {wanted} was asked for.")
+    _set(connection)
     found = _value(connection, "PRAGMA quick_check")
     if found != "ok":
         raise JournalCorruptError(f"The journal {path} is damaged: {found}.")
     if version < SCHEMA_VERSION:
         _migrate(connection, version, chain_key, now)
+
+
+def _set(connection: Raw) -> None:
+    for name, wanted, expected in SETTINGS:
+        connection.execute(f"PRAGMA {name}={wanted}").fetchall()
+        found = _value(connection, f"PRAGMA {name}")
+        if found != expected:
+            raise JournalError(f"SQLite has {name} {found!r} where {wanted} was asked for.")
+
+
+def fill_archive(connection: Raw, path: str) -> None:
+    """Make an empty archive in a new file."""
+    _set(connection)
+    connection.execute("BEGIN IMMEDIATE")
+    for statement in statements(_script("archive-0001")):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id={ARCHIVE_ID}")
+    connection.execute(f"PRAGMA user_version={ARCHIVE_VERSION}")
+    connection.execute("COMMIT")
+    merge_log(connection, path)
+
+
+def open_archive(connection: Raw, path: str) -> None:
+    """Set and read back what a journal's file has, for its archive; no page is checked.
+
+    Raises:
+        JournalArchiveError: it is no archive, or one of a newer program.
+    """
+    check_archive(connection, path)
+    _set(connection)
+
+
+def check_archive(connection: Raw, path: str) -> None:
+    """Say whether a file is an archive of this program, without touching it.
+
+    Raises:
+        JournalArchiveError: it is not.
+    """
+    marks = (
+        _value(connection, "PRAGMA application_id"),
+        _value(connection, "PRAGMA user_version"),
+    )
+    if marks != (ARCHIVE_ID, ARCHIVE_VERSION):
+        raise JournalArchiveError(f"The file {path} is no archive that this program knows.")
 
 
 def check_file(connection: Raw, path: str) -> int:
@@ -151,8 +203,12 @@ def _first_rows(connection: Raw, chain_key: bytes, now: datetime) -> None:
 
 def script_of(number: int) -> str:
     """Return a numbered schema file."""
+    return _script(f"{number:04d}")
+
+
+def _script(name: str) -> str:
     folder = importlib.resources.files("posfw.journal") / "schema"
-    return (folder / f"{number:04d}.sql").read_text(encoding="utf-8")
+    return (folder / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def statements(script: str) -> list[str]:

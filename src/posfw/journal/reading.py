@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from types import MappingProxyType
+from functools import partial
 from typing import Any, Final
 
 from posfw.codec import cbor
-from posfw.journal import chain, records
+from posfw.journal import chain
+from posfw.journal.checking import verify
 from posfw.journal.owed import read as read_owed
-from posfw.journal.rows import TXN_COLUMNS, answer_of, begun_of, transaction_of
-from posfw.journal.sql import Row, Sql, one
+from posfw.journal.rows import answer_of, begun_of
+from posfw.journal.sales import transaction
+from posfw.journal.sql import Row, Sql, marked, older, one
 from posfw.values.errors import RefusedError
 from posfw.values.identity import Key
 from posfw.values.transaction import Transaction
@@ -22,7 +24,6 @@ from posfw.values.transaction import Transaction
 __all__ = ["batch_numbers", "exported", "head", "life", "position", "tail", "verify"]
 
 _ENTRY: Final = "number, topic, name, at, operator, batch, stan, body"
-VERIFY_PAGE: Final = 2_000
 MAX_TAIL: Final = 1_000
 
 
@@ -39,37 +40,14 @@ def position(sql: Sql) -> dict[str, int]:
     return {"entry": entry, "ksn": counters["ksn"], "stan": counters["stan"]}
 
 
-def verify(
-    sql: Sql, start_key: bytes, witnesses: Mapping[int, str] = MappingProxyType({})
-) -> int | None:
-    """Return the number of the first missing or changed entry, or None.
-
-    Args:
-        sql: the journal.
-        start_key: from the secure element.
-        witnesses: short codes that were told outside, by number of the entry.
-    """
-    running, code = one(sql("SELECT key, head FROM chain"))
-    return chain.first_bad(
-        chain.next_key(start_key), _links(sql), bytes(code), bytes(running), witnesses
-    )
-
-
-def _links(sql: Sql) -> Iterator[chain.Link]:
-    """Yield every entry, a page at a time: also those with numbers that nobody gave out."""
-    (lowest,) = one(sql("SELECT coalesce(min(number), 1) FROM entry"))
-    after = lowest - 1
-    while page := list(records.links(sql, after, VERIFY_PAGE)):
-        yield from page
-        after = page[-1].number
-
-
 def tail(sql: Sql, terminal: str, limit: int, after: int = 0) -> list[dict[str, Any]]:
     """Return the newest entries, oldest first; with `after`, only those with greater numbers."""
-    rows = sql(
-        f"SELECT {_ENTRY} FROM entry WHERE number > ? ORDER BY number DESC LIMIT ?",  # noqa: S608 - constant columns
-        (after, min(limit, MAX_TAIL)),
-    )
+    limit, through = min(limit, MAX_TAIL), marked(sql).through
+    query = f"SELECT {_ENTRY} FROM entry WHERE number > ? ORDER BY number DESC LIMIT ?"  # noqa: S608 - constant columns
+    rows = sql(query, (max(after, through), limit))
+    if len(rows) < limit and after < through:
+        query = query.replace("number > ?", "number > ? AND number <= ?")
+        rows += older(sql, query, (after, through, limit - len(rows)))
     return [_entry(terminal, row) for row in reversed(rows)]
 
 
@@ -79,35 +57,35 @@ def life(sql: Sql, key: Key) -> dict[str, Any]:
     Raises:
         RefusedError: there is no such transaction.
     """
-    rows = sql(
-        f"SELECT {TXN_COLUMNS} FROM txn WHERE batch = ? AND stan = ?",  # noqa: S608 - constant columns
-        (key.batch, key.stan),
-    )
-    if not rows:
+    found = transaction(sql, key)
+    if found is None:
         raise RefusedError(
             f"There is no transaction {key}.", code="SAL-301", next_step="Check the number."
         )
-    entries = sql(
-        f"SELECT {_ENTRY} FROM entry WHERE batch = ? AND stan = ? AND stan > 0 ORDER BY number",  # noqa: S608 - constant columns
-        (key.batch, key.stan),
-    )
-    prints = sql(
+    place, through = (key.batch, key.stan), marked(sql).through
+    query = f"SELECT {_ENTRY} FROM entry WHERE batch = ? AND stan = ? AND stan > 0"  # noqa: S608 - constant columns
+    entries = older(sql, f"{query} AND number <= ? ORDER BY number", (*place, through))
+    entries += sql(f"{query} AND number > ? ORDER BY number", (*place, through))
+    query = (
         "SELECT number, copy, duplicate, state, reason FROM job"
-        " WHERE kind = 'receipt' AND subject = ? ORDER BY number",
-        (str(key),),
+        " WHERE kind = 'receipt' AND subject = ? ORDER BY number"
     )
+    prints = {row[0]: row for ask in (partial(older, sql), sql) for row in ask(query, (str(key),))}
     columns = ("job", "copy", "duplicate", "state", "reason")
     return {
-        **exported(transaction_of(key.terminal, rows[0])),
+        **exported(found),
         "life": [_entry(key.terminal, row) for row in entries],
-        "prints": [dict(zip(columns, row, strict=True)) for row in prints],
+        "prints": [dict(zip(columns, row, strict=True)) for row in prints.values()],
         "owed": [o.kind.value for o in read_owed(sql, key.terminal, -1, 0) if o.key == key],
     }
 
 
 def batch_numbers(sql: Sql) -> list[int]:
-    """Return every batch that the file holds, oldest first, the open one last."""
-    return [number for (number,) in sql("SELECT number FROM batch ORDER BY sequence")]
+    """Return every batch there is, oldest first, the open one last."""
+    query = "SELECT sequence, number FROM batch"
+    found: dict[int, int] = {sequence: number for sequence, number in older(sql, query)}  # noqa: C416 - rows are sequences
+    found |= {sequence: number for sequence, number in sql(query)}  # noqa: C416
+    return [number for _, number in sorted(found.items())]
 
 
 def exported(transaction: Transaction) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from posfw.codec import cbor
 from posfw.journal.chain import Link
-from posfw.journal.sql import Sql, append_entry, content_of
+from posfw.journal.sql import Sql, append_entry, content_of, marked, older
 from posfw.values.events import Record, Topic
 
 __all__ = ["append", "links", "read"]
@@ -23,7 +23,7 @@ def append(sql: Sql, records: tuple[Record, ...]) -> None:
 
 
 def read(sql: Sql, topic: Topic, after: int) -> list[Record]:
-    """Return a topic's records in order."""
+    """Return a topic's records in order; they never leave the journal (archive.MOVED)."""
     rows = sql(
         f"SELECT {_COLUMNS} FROM entry"  # noqa: S608 - constant columns
         " WHERE topic = ? AND topic <> 'money' AND number > ? ORDER BY number",
@@ -43,10 +43,14 @@ def read(sql: Sql, topic: Topic, after: int) -> list[Record]:
 
 
 def links(sql: Sql, after: int, limit: int) -> Iterator[Link]:
-    """Yield stored entries as the chain sees them."""
-    rows = sql(
-        f"SELECT {_COLUMNS} FROM entry WHERE number > ? ORDER BY number LIMIT ?",  # noqa: S608 - constant columns
-        (after, limit),
+    """Yield stored entries as the chain sees them: archived ones, then the journal's."""
+    through = marked(sql).through
+    query = (
+        f"SELECT {_COLUMNS} FROM entry WHERE number > ? AND number %s ? ORDER BY number LIMIT ?"  # noqa: S608 - constant columns
     )
+    if through and after < through:
+        rows = older(sql, query % "<=", (after, through, limit))
+    else:
+        rows = sql(query % ">", (after, through, limit))
     for row in rows:
         yield Link(row[0], content_of(row), bytes(row[8]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from posfw.codec import cbor
 from posfw.journal.sql import Row
@@ -13,6 +14,7 @@ from posfw.values.money import CURRENCIES, Money
 from posfw.values.outcome import Answer, DoFirst
 from posfw.values.transaction import (
     Begun,
+    ChipFacts,
     Conclusion,
     Intent,
     Kind,
@@ -88,8 +90,11 @@ def begun_of(key: Key, data: bytes) -> Begun:
 
 
 def conclusion_bytes(conclusion: Conclusion) -> bytes:
-    """Encode commit 2's facts as an array: ending, what it owes, reason, the answer."""
-    answer = conclusion.answer
+    """Encode commit 2's facts as an array: ending, what it owes, reason, the answer, the chip's.
+
+    Without a chip the array ends with the answer.
+    """
+    answer, chip = conclusion.answer, conclusion.chip
     return cbor.encode(
         (
             conclusion.ending,
@@ -105,13 +110,23 @@ def conclusion_bytes(conclusion: Conclusion) -> bytes:
                 answer.balance_minor,
                 sorted(answer.do_first),
             ),
+            *(() if chip is None else ((dict(chip.tags), chip.signature),)),
         )
     )
 
 
 def answer_of(data: bytes) -> Answer | None:
     """Read the answer, if any, of what `conclusion_bytes` wrote."""
-    answer = cbor.decode(data)[3]
+    return _answer(cbor.decode(data)[3])
+
+
+def _concluded(data: bytes) -> tuple[Answer | None, ChipFacts | None]:
+    """Read the answer and what the chip left for the slip."""
+    _, _, _, answer, *more = cbor.decode(data)
+    return _answer(answer), ChipFacts(*more[0]) if more else None
+
+
+def _answer(answer: Any) -> Answer | None:
     if answer is None:
         return None
     code, auth_code, reference, host_time, issuer_data, balance, flags = answer
@@ -130,16 +145,18 @@ def transaction_of(terminal: str, row: Row) -> Transaction:
     """Read a row of TXN_COLUMNS."""
     batch, stan, state, intent, offline, conclusion, at, refunded, voided, owed, reason = row
     begun = begun_of(Key(terminal, batch, stan), intent)
+    answer, chip = (None, None) if conclusion is None else _concluded(conclusion)
     return Transaction(
         begun=begun,
         state=State(state),
         offline=bool(offline),
-        answer=None if conclusion is None else answer_of(conclusion),
+        answer=answer,
         concluded_at=datetime.fromisoformat(at) if at else None,
         refunded=Money(refunded, begun.intent.amount.currency),
         voided=bool(voided),
         acknowledged=owed == 0,
         reason=reason,
+        chip=chip,
     )
 
 

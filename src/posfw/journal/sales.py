@@ -6,8 +6,9 @@ from datetime import datetime
 
 from posfw.crypto.dukpt import next_counter
 from posfw.journal import jobs
+from posfw.journal.archive import TXN
 from posfw.journal.rows import TXN_COLUMNS, conclusion_bytes, intent_bytes, transaction_of
-from posfw.journal.sql import Sql, append_entry, append_row, one
+from posfw.journal.sql import Sql, append_entry, append_row, older, one
 from posfw.values.errors import MisuseError, RefusedError
 from posfw.values.identity import Key, following
 from posfw.values.transaction import (
@@ -35,6 +36,7 @@ __all__ = [
 
 # Without these rows nothing would ever end the doubt, or tell the acquirer of the sale.
 _NEEDS = {Ending.UNKNOWN: OwedKind.REVERSAL, Ending.APPROVED_OFFLINE: OwedKind.ADVICE}
+_ONE = f"SELECT {TXN_COLUMNS} FROM txn WHERE batch = ? AND stan = ?"  # noqa: S608 - constant columns
 RANK = {kind: rank for rank, kind in enumerate(OwedKind)}
 _REFUNDS = (Kind.REFUND, Kind.QR_REFUND)
 _TOUCHES_ORIGINAL = frozenset(k.value for k in Kind if k.undoes_original or k in _REFUNDS)
@@ -183,28 +185,31 @@ def _owe(sql: Sql, conclusion: Conclusion, amount: int) -> None:
 
 
 def _touch_original(sql: Sql, key: Key, kind: Kind, amount: int) -> None:
-    row = one(
-        sql(f"SELECT {TXN_COLUMNS} FROM txn WHERE batch = ? AND stan = ?", (key.batch, key.stan))  # noqa: S608 - constant columns
-    )
+    row = one(sql(_ONE, (key.batch, key.stan)))
     original = transaction_of(key.terminal, row).begun.intent.original
     if original is None:
         raise MisuseError(f"{key} names no original.")
     change = "voided = 1" if kind.undoes_original else "refunded = refunded + ?"
     values = () if kind.undoes_original else (amount,)
-    found = sql(
-        f"UPDATE txn SET {change} WHERE batch = ? AND stan = ? RETURNING stan",  # noqa: S608 - one of two constants
-        (*values, original.batch, original.stan),
-    )
-    if not found:
+    update = f"UPDATE txn SET {change} WHERE batch = ? AND stan = ? RETURNING stan"  # noqa: S608 - one of two constants
+    place = (original.batch, original.stan)
+    if not sql(update, (*values, *place)) and not (
+        _recalled(sql, place) and sql(update, (*values, *place))
+    ):
         raise MisuseError(f"{key} names {original}, which is not in the journal.")
 
 
+def _recalled(sql: Sql, place: tuple[int, int]) -> bool:
+    """Take an archived transaction back into the journal, where it can change."""
+    rows = older(sql, f"SELECT {TXN} FROM txn WHERE batch = ? AND stan = ?", place)  # noqa: S608 - constant columns
+    for row in rows:
+        sql.write(f"INSERT INTO txn ({TXN}) VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608 - constant columns
+    return bool(rows)
+
+
 def transaction(sql: Sql, key: Key) -> Transaction | None:
-    """Return one transaction."""
-    rows = sql(
-        f"SELECT {TXN_COLUMNS} FROM txn WHERE batch = ? AND stan = ?",  # noqa: S608 - constant columns
-        (key.batch, key.stan),
-    )
+    """Return one transaction, wherever it lies."""
+    rows = sql(_ONE, (key.batch, key.stan)) or older(sql, _ONE, (key.batch, key.stan))
     return transaction_of(key.terminal, rows[0]) if rows else None
 
 

@@ -9,11 +9,42 @@ from typing import Any, Protocol
 
 from posfw.codec import cbor
 from posfw.journal import chain
-from posfw.values.errors import MisuseError
+from posfw.values.errors import JournalArchiveError, MisuseError
 
-__all__ = ["Kept", "Row", "Sql", "Written", "append_entry", "append_row", "content_of", "one"]
+__all__ = [
+    "Kept",
+    "Mark",
+    "Row",
+    "Rows",
+    "Sql",
+    "Written",
+    "append_entry",
+    "append_row",
+    "content_of",
+    "marked",
+    "older",
+    "one",
+]
 
 Row = Sequence[Any]
+Rows = Callable[..., list[Row]]  # runs one statement and returns its rows
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far the journal has moved into its archive.
+
+    Attributes:
+        step: number of the last move, 0 before the first.
+        through: the last entry that moved.
+        head: its code.
+        kept: digest over the entries up to there that stayed in the journal.
+    """
+
+    step: int
+    through: int
+    head: bytes
+    kept: bytes
 
 
 @dataclass(slots=True)
@@ -29,6 +60,8 @@ class Kept:
         ksn: the last DUKPT counter given out.
         batch: number, frozen, opening time of the open batch.
         begun: kind and amount of what was begun here and is not concluded, by batch and STAN.
+        mark: how far the archive goes.
+        fits: whether the archive was seen to be this journal's.
     """
 
     chain: tuple[bytes, bytes, int] | None = None
@@ -36,6 +69,8 @@ class Kept:
     ksn: int | None = None
     batch: tuple[int, bool, str] | None = None
     begun: dict[tuple[int, int], tuple[str, int]] = field(default_factory=dict)
+    mark: Mark | None = None
+    fits: bool = False
 
 
 class Written(Protocol):
@@ -60,6 +95,11 @@ class Sql(Protocol):
         ...
 
     @property
+    def older(self) -> Rows:
+        """Run one statement in the archive; ask through `older`, which knows whether it fits."""
+        ...
+
+    @property
     def write(self) -> Callable[[str, Sequence[Any]], Written]:
         """Run one statement that returns no rows: a commit's hot path."""
         ...
@@ -74,6 +114,30 @@ def one(rows: list[Row]) -> Row:
     if len(rows) != 1:
         raise MisuseError(f"{len(rows)} rows where the journal has one.")
     return rows[0]
+
+
+def marked(sql: Sql) -> Mark:
+    """Return how far the journal has moved into its archive."""
+    if sql.kept.mark is None:
+        sql.kept.mark = Mark(*one(sql("SELECT step, through, head, kept FROM archived")))
+    return sql.kept.mark
+
+
+def older(sql: Sql, statement: str, parameters: Sequence[object] = ()) -> list[Row]:
+    """Return rows of the archive; none, without looking, while nothing was ever moved.
+
+    Raises:
+        JournalArchiveError: it is missing, damaged or another journal's.
+    """
+    mark = marked(sql)
+    if not mark.step:
+        return []
+    if not sql.kept.fits:
+        found = sql.older("SELECT through, head FROM step WHERE number = ?", (mark.step,))
+        if found != [(mark.through, mark.head)]:
+            raise JournalArchiveError("The archive is not the one that this journal moved into.")
+        sql.kept.fits = True
+    return sql.older(statement, parameters)
 
 
 def content_of(row: Row) -> bytes:

@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -21,21 +22,26 @@ import aiosqlite
 import anyio
 import anyio.to_thread
 
-from posfw.journal import batches, jobs, owed, reading, records, sales
+from posfw.journal import archive, batches, checking, jobs, owed, reading, records, sales
 from posfw.journal.driver import (
     BUSY_S,
     Anchor,
+    Changes,
     Connect,
     Session,
     Worker,
+    archive_of,
     cannot_use,
+    check_pages,
     connect,
+    connected,
     free_mib,
     hold,
     make,
     release,
 )
-from posfw.journal.opening import SETTINGS, merge_log, open_file
+from posfw.journal.opening import SETTINGS, fill_archive, merge_log, open_file
+from posfw.journal.sql import marked
 from posfw.ports import Clock
 from posfw.values.document import Copy, DocumentRef, Job, JobState
 from posfw.values.errors import JournalBehindError, RefusedError
@@ -48,20 +54,6 @@ __all__ = ["SETTINGS", "Journal"]
 T = TypeVar("T")
 
 SPACE_EVERY = 8  # sales between two looks at the free space: 0.5 MiB of journal at most
-
-
-class _Changes:
-    """Wakes one waiting consumer; a change while nobody waits is not forgotten."""
-
-    def __init__(self) -> None:
-        self._event = anyio.Event()
-
-    def notify(self) -> None:
-        self._event.set()
-
-    async def wait(self) -> None:
-        await self._event.wait()
-        self._event = anyio.Event()
 
 
 class Journal:
@@ -85,8 +77,9 @@ class Journal:
         self._known = Anchor()
         self._reserve_mib = 0
         self._sales = 0
-        self._owed_changes = _Changes()
-        self._job_changes = _Changes()
+        self._archiving = anyio.Lock()
+        self._owed_changes = Changes()
+        self._job_changes = Changes()
 
     @classmethod
     @asynccontextmanager
@@ -117,8 +110,9 @@ class Journal:
         holder = await anyio.to_thread.run_sync(hold, path, create)
         try:
             if create:
-                await anyio.to_thread.run_sync(_make, path, chain_key, clock.now())
-            async with _connected(path, connect(path)) as connection:
+                fill = partial(open_file, chain_key=chain_key, now=clock.now(), fresh=True)
+                await anyio.to_thread.run_sync(make, path, fill)
+            async with connected(path, connect(path)) as connection:
                 journal = cls(connection, path, terminal, chain_key)
                 journal._reserve_mib = reserve_mib
                 try:
@@ -162,6 +156,7 @@ class Journal:
         self._worker.close()
 
     def _last_anchor(self) -> None:
+        self._session.older.close()
         if not self._behind and self._session.fault is None:
             self._write_anchor()
         os.close(self._anchor_file)
@@ -375,35 +370,54 @@ class Journal:
         """The connection, for a backup's page copies alone (task.backup)."""
         return self._session.connection
 
-    async def verify(self, witnesses: Mapping[int, str] = MappingProxyType({})) -> int | None:
+    async def verify(
+        self, witnesses: Mapping[int, str] = MappingProxyType({}), *, whole: bool = False
+    ) -> int | None:
         """Return the number of the first missing or changed entry, or None.
+
+        A page at a time: sales go on between.
 
         Args:
             witnesses: short codes that were told outside, by number of the entry.
+            whole: through the archive as well, its file checked from end to end.
+
+        Raises:
+            JournalArchiveError: `whole`, and the archive is missing, damaged or another's.
         """
-        return await self._transact(reading.verify, self._chain_key, witnesses)
+        mark = await self._transact(marked)
+        if whole and mark.step:
+            async with self._archiving:
+                await self._worker.run(self._session.older.merge)
+                await anyio.to_thread.run_sync(check_pages, archive_of(self._path))
+        begin = partial(checking.begin, self._chain_key, mark, witnesses, whole=whole)
+        check = await anyio.to_thread.run_sync(begin)
+        while not check.ended:
+            await self._transact(checking.page, check)
+        return check.bad
 
+    async def archive(self, at: datetime, keep: int = archive.KEEP_BATCHES) -> int:
+        """Move settled batches into the archive until `keep` are left; return the steps done.
 
-def _make(path: Path, chain_key: bytes, now: datetime) -> None:
-    def fill(connection: sqlite3.Connection, name: str) -> None:
-        open_file(connection, name, chain_key, now, fresh=True)
+        Each step is durable there before it goes here; sales go on between two steps.
 
-    try:
-        make(path, fill)
-    except sqlite3.Error as error:
-        raise cannot_use(path, error) from error
+        Raises:
+            JournalArchiveError: the archive is missing, another journal's, or cannot be written.
+        """
+        if self._behind:
+            raise JournalBehindError(self._behind)
+        steps = 0
+        async with self._archiving:
+            while await self._worker.run(self._archive_step, at, keep):
+                steps += 1
+        return steps
 
-
-@asynccontextmanager
-async def _connected(
-    path: Path, connection: aiosqlite.Connection
-) -> AsyncIterator[aiosqlite.Connection]:
-    try:
-        await connection
-    except sqlite3.Error as error:
-        raise cannot_use(path, error) from error
-    try:
-        yield connection
-    finally:
-        with anyio.CancelScope(shield=True):
-            await connection.close()
+    def _archive_step(self, at: datetime, keep: int) -> bool:
+        session = self._session
+        step = session.transaction(archive.pick, (keep,), {})
+        if step is None:
+            return False
+        if not step.base.step:
+            make(session.older.path, fill_archive)
+        session.older.transaction(archive.store, step)
+        session.transaction(archive.forget, (step, at), {})
+        return True

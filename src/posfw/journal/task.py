@@ -6,7 +6,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,14 +18,16 @@ import anyio.to_thread
 from posfw.journal import reading
 from posfw.journal.driver import (
     Anchor,
+    Archive,
     Session,
+    archive_of,
     cannot_use,
     forbidden,
     lock_of,
     release,
     usable,
 )
-from posfw.journal.opening import SCHEMA_VERSION, check_file
+from posfw.journal.opening import SCHEMA_VERSION, check_archive, check_file
 from posfw.journal.store import Journal
 from posfw.values.errors import JournalBehindError, JournalCorruptError, JournalError
 
@@ -38,6 +40,7 @@ STEP_PAGES: Final = 64
 PAUSE_S: Final = 0.002
 KEEP: Final = 7
 _PATTERN: Final = "journal-*.db"
+ARCHIVE_COPY: Final = "archive.db"  # one for all generations in a folder: it only grows
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,18 +110,47 @@ def copy_pages(
 
 @contextmanager
 def look(path: Path) -> Iterator[Callable[..., Any]]:
-    """Open a journal or a copy for looking: no byte of it changes, log and damage included.
+    """Open a journal or a copy, and its archive where asked, for looking: no byte changes.
 
     Yields a function that runs a reading function (`posfw.journal.reading`) with its arguments.
-
-    The last connection to close a database copies its log into it, unless the file was moved
-    since (SQLite: SQLITE_FCNTL_HAS_MOVED). So the look goes through a second name of the file,
-    which is taken away before closing.
 
     Raises:
         JournalError: missing, damaged, foreign, of another schema, or held by another process.
     """
     usable(path, create=False)
+    with ExitStack() as opened:
+
+        def old(archive: Path) -> sqlite3.Connection:
+            connection = opened.enter_context(_untouched(archive))
+            check_archive(connection, str(archive))
+            return connection
+
+        try:
+            connection = opened.enter_context(_untouched(path))
+            if check_file(connection, str(path)) != SCHEMA_VERSION:
+                raise JournalError(
+                    f"The journal {path} is of an older program.",
+                    code="JRN-010",
+                    next_step="Start the terminal once: it brings the journal up to date.",
+                )
+            session = Session(connection, path, Archive(_archive_beside(path), old))
+
+            def run(function: Callable[..., T], *values: Any, **named: Any) -> T:
+                return function(session, *values, **named)
+
+            yield run
+        except sqlite3.Error as error:
+            raise cannot_use(path, error) from error
+
+
+@contextmanager
+def _untouched(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a database so that neither reading nor closing changes it, log included.
+
+    The last connection to close a database copies its log into it, unless the file was moved
+    since (SQLite: SQLITE_FCNTL_HAS_MOVED). So the look goes through a second name of the file,
+    which is taken away before closing.
+    """
     log = path.with_name(path.name + "-wal")
     second = path.with_name(f".{path.name}.{os.getpid()}.look")
     second_log = second.with_name(second.name + "-wal")
@@ -137,24 +169,17 @@ def look(path: Path) -> Iterator[Callable[..., Any]]:
         connection.execute("PRAGMA locking_mode=EXCLUSIVE").fetchall()
         connection.execute("PRAGMA cell_size_check=ON")
         connection.execute("PRAGMA query_only=ON")
-        if check_file(connection, str(path)) != SCHEMA_VERSION:
-            raise JournalError(
-                f"The journal {path} is of an older program.",
-                code="JRN-010",
-                next_step="Start the terminal once: it brings the journal up to date.",
-            )
-        session = Session(connection, path)
-
-        def run(function: Callable[..., T], *values: Any) -> T:
-            return function(session, *values)
-
-        yield run
-    except sqlite3.Error as error:
-        raise cannot_use(path, error) from error
+        yield connection
     finally:
         second.unlink(missing_ok=True)
         connection.close()
         second_log.unlink(missing_ok=True)
+
+
+def _archive_beside(path: Path) -> Path:
+    """Return where the archive of a journal or of a backup's copy lies."""
+    common = path.with_name(ARCHIVE_COPY)
+    return common if path.match(_PATTERN) and common.is_file() else archive_of(path)
 
 
 def _verified(path: Path, chain_key: bytes) -> Backup:

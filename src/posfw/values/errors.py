@@ -151,6 +151,14 @@ class JournalCorruptError(JournalError):
     code = "JRN-006"
 
 
+class JournalArchiveError(JournalError):
+    """Raised when the journal's archive is missing, damaged or another journal's."""
+
+    code = "JRN-012"
+    effect = "Sales go on; what was settled long ago cannot be read, and nothing more is archived."
+    next_step = "Put the archive back from a backup and check with posfw journal verify --all."
+
+
 class JournalUnsafeError(JournalError):
     """Raised when a commit's durability is unknown: a sync failed or the disk is full."""
 
