@@ -156,6 +156,7 @@ async def test_the_line_is_dialled_from_issued_on_and_let_go_when_replaced(tmp_p
         await do(activation, "activate_check")
         await until(lambda: line.runs == 1)
         await journal.append(Record(Topic.ACTIVATION, "replaced", NOW, body={"reason": "broken"}))
+        activation._folded = None  # written behind its back
         activation._moved.set()
         await until(lambda: line.runs == 0)
         group.cancel_scope.cancel()
