@@ -33,6 +33,7 @@ def test_a_language_says_sentences_and_errors_in_its_own_words(language: str) ->
     for text in ("Asking the bank…", "Ask a supervisor.", "CFG-020"):
         assert texts(text) != text
     assert "12.50" in texts("Swipe the card: {amount}", amount="12.50")
+    assert texts("") == ""
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])

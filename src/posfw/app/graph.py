@@ -122,7 +122,7 @@ async def running(
         trial = Cashier(
             sales=sales,
             journal=journal,
-            session=Session(journal, uplink, world.clock, printing, sales.limits.offline),
+            session=Session(journal, uplink, world.clock, printing, sales.limits.offline, texts),
             desk=desk,
             element=keys,
             clock=world.clock,

@@ -14,19 +14,25 @@ from posfw.uplink.task import Uplink
 from posfw.values.document import JobState
 from posfw.values.errors import RefusedError
 from posfw.values.events import Record, Topic
+from posfw.values.texts import Texts
 
 __all__ = ["Session"]
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Management functions over journal and uplink."""
+    """Management functions over journal and uplink.
+
+    Attributes:
+        texts: the merchant's language, for what line and printer say by their codes.
+    """
 
     journal: Journal
     uplink: Uplink
     clock: Clock
     printing: Printing
     offline: OfflinePolicy
+    texts: Texts
 
     async def sign_on(self) -> dict[str, Any]:
         """签到: exchange numbers with the acquirer; durable before it is reported.
@@ -65,6 +71,7 @@ class Session:
             "online": self.uplink.online,
             "line": self.uplink.state.line.value,
             "line_code": self.uplink.state.code,
+            "line_text": self.texts(self.uplink.state.code),
             "journal_behind": self.journal.behind,
             "batch": standing.batch,
             "next_stan": standing.next_stan,
@@ -82,6 +89,7 @@ class Session:
             "unknown_prints": standing.unknown_prints,
             "printer": self.printing.view.activity.value,
             "printer_reason": self.printing.view.reason,
+            "printer_text": self.texts(self.printing.view.reason),
             "printer_resumes_s": self.printing.view.resumes_s,
             "waiting_prints": len(queued) + len(paused) + len(printing),
         }

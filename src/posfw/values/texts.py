@@ -28,7 +28,8 @@ class Texts:
 
     def __call__(self, text: str, **facts: object) -> str:
         """Return `text` in this language; a missing entry shows the English text."""
-        found = self.translate(text)
+        # gettext looks up "" as the catalogue's own header.
+        found = self.translate(text) if text else ""
         return found.format(**facts) if facts else found
 
 
