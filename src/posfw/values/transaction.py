@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -13,6 +14,7 @@ from posfw.values.outcome import Answer
 
 __all__ = [
     "Begun",
+    "ChipFacts",
     "Conclusion",
     "Ending",
     "Intent",
@@ -217,6 +219,19 @@ _STATE_AFTER = {
 
 
 @dataclass(frozen=True, slots=True)
+class ChipFacts:
+    """What a chip leaves for the slip; no card data among it (payments page, 3.2).
+
+    Attributes:
+        tags: values by EMV tag: cryptogram, TVR, TSI, ATC, AID, label and the like.
+        signature: the cardholder signs.
+    """
+
+    tags: Mapping[int, bytes]
+    signature: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Conclusion:
     """Commit 2: the ending, the receipts it causes and what is owed because of it."""
 
@@ -227,6 +242,7 @@ class Conclusion:
     reason: str = ""
     owed: tuple[Owed, ...] = ()
     copies: int = 0  # receipt jobs to queue: 0, 1 (merchant) or 2 (and cardholder)
+    chip: ChipFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +259,7 @@ class Transaction:
         voided: an approved void exists.
         acknowledged: every owed message of it has reached the acquirer.
         reason: why it was declined, reversed or cleared ("" if plainly approved).
+        chip: what its chip left for the slip, None where none took part.
     """
 
     begun: Begun
@@ -254,6 +271,7 @@ class Transaction:
     voided: bool = False
     acknowledged: bool = True
     reason: str = ""
+    chip: ChipFacts | None = None
 
     @property
     def key(self) -> Key:
