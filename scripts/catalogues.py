@@ -196,8 +196,11 @@ def _faults(language: str, text: str, translation: str) -> Iterator[str]:
 
 
 def _facts(text: str) -> list[str]:
-    """Return the named facts of a sentence: amount for {amount}."""
-    return sorted(name for _, name, _, _ in string.Formatter().parse(text) if name is not None)
+    """Return the named facts of a sentence, amount for {amount}; what is wrong with its braces."""
+    try:
+        return sorted(name for _, name, _, _ in string.Formatter().parse(text) if name is not None)
+    except ValueError as error:
+        return [str(error)]
 
 
 def _written_in(language: str, sign: str) -> bool:

@@ -102,6 +102,7 @@ def test_what_is_said_is_found(catalogues: ModuleType, source: str, found: set[s
         ("zh_Hans", "Swipe: {amount}", "请刷卡", "names no fact, not ['amount']"),
         ("zh_Hans", "Swipe: {amount}", "请刷卡：{sum}", "names ['sum'], not ['amount']"),
         ("zh_Hans", "Swipe.", "请刷卡：{amount}", "names ['amount'], not none"),
+        ("zh_Hans", "Swipe: {amount}", "请刷卡：{amount", "string\"], not ['amount']"),
         ("zh_Hans", "Swipe.", "", "no translation of 'Swipe.' (here.py)"),
         ("zh_Hans", "Out of paper.", "印表機缺紙", "機紙 is not of this language"),
         ("zh_Hant", "Out of paper.", "打印机缺纸", "机纸 is not of this language"),
