@@ -83,6 +83,25 @@ def test_the_line_and_keyed_cards_by_hand(tmp_path: Path) -> None:
         assert command(tmp_path, "sim", "line", "up")[0] == 0
 
 
+def until(state: Path, name: str, value: object) -> None:
+    """Ask the terminal's status until it says so."""
+    for _ in range(200):
+        if command(state, "status")[1]["result"][name] == value:
+            return
+    raise AssertionError(f"{name} never became {value!r}")
+
+
+def test_the_printer_by_hand(tmp_path: Path) -> None:
+    with terminal(tmp_path):
+        for trouble, reason in (("paper-out", "PRN-202"), ("cover-open", "PRN-203")):
+            assert command(tmp_path, "sim", "printer", trouble)[0] == 0
+            assert command(tmp_path, "sim", "card", "key", "visa", "20.00")[0] == 0
+            until(tmp_path, "printer_reason", reason)
+            slips = command(tmp_path, "sim", "printer", "ok")[1]["result"]["slips"]
+            until(tmp_path, "waiting_prints", 0)
+        assert command(tmp_path, "sim", "printer", "ok")[1]["result"]["slips"] == slips + 2
+
+
 def test_a_rig_of_its_own_names_its_ports_and_run_attaches_to_it(tmp_path: Path) -> None:
     with started(tmp_path, "sim", "rig", "--pty") as rig, started(tmp_path, "run"):
         assert command(tmp_path, "sign-on")[0] == 0

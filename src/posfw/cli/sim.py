@@ -17,7 +17,7 @@ from posfw.app.verbs import dispatcher
 from posfw.cli.asking import ask, json_option, perform, tell_error
 from posfw.cli.places import state_option
 from posfw.sim.cards import NAMES
-from posfw.sim.desk import LINE, RigDesk
+from posfw.sim.desk import LINE, PRINTER, RigDesk
 from posfw.sim.reader import Way
 from posfw.sim.rig import rig
 
@@ -108,6 +108,15 @@ def key(name: str, amount: str, state: Path, *, as_json: bool) -> int:
 def line(what: str, count: int, state: Path, *, as_json: bool) -> int:
     """Break or mend the line to the acquirer. 线路"""
     return _drive(state, {"do": "line", "what": what, "count": count}, as_json=as_json)
+
+
+@sim.command()
+@click.argument("what", type=click.Choice(PRINTER))
+@state_option
+@json_option
+def printer(what: str, state: Path, *, as_json: bool) -> int:
+    """Let paper end, open the cover, heat the head, switch off; ok mends everything. 打印机"""
+    return _drive(state, {"do": "printer", "what": what}, as_json=as_json)
 
 
 @sim.group()

@@ -11,12 +11,14 @@ from posfw.sim.reader import Way
 from posfw.sim.rig import Rig
 from posfw.values.errors import CodecError, RefusedError
 
-__all__ = ["LINE", "RigDesk"]
+__all__ = ["LINE", "PRINTER", "RigDesk"]
 
 Body = Mapping[str, Any]
 Progress = Callable[[Body], None]
 Verb = Callable[[Body, Progress], Awaitable[Body]]
 SLOW_S = 1.0
+HOT_C = 79.0  # above every profile's stop, below the mechanism's own
+PRINTER = ("paper-out", "cover-open", "hot", "off", "ok")
 LINE = ("down", "up", "slow", "lose-answer", "hold-answer", "duplicate-answer", "wrong-mac")
 
 
@@ -38,6 +40,7 @@ class RigDesk:
             "card_list": self._list,
             "card_swipe": self._swipe,
             "line": self._line,
+            "printer": self._printer,
             "bank": self._bank,
             "certify": self._certify,
         }
@@ -76,6 +79,31 @@ class RigDesk:
             if what == name:
                 setattr(acquirer.faults, counter, count)
         return {"ok": True, "line": what}
+
+    async def _printer(self, body: Body, _: Progress) -> Body:
+        what = str(body.get("what", ""))
+        if what not in PRINTER:
+            raise CodecError(f"The printer can be {', '.join(PRINTER)}.")
+        printer, head = self.around.printer, self.around.head
+        if what == "paper-out":
+            printer.end_paper()
+        elif what == "cover-open":
+            printer.open_cover()
+        elif what == "hot":
+            head.set_body(HOT_C)
+        elif what == "off":
+            printer.switch(on=False)
+        else:
+            printer.switch(on=True)
+            printer.load_paper()
+            printer.close_cover()
+            head.set_body(head.ambient_c)
+        return {
+            "ok": True,
+            "printer": what,
+            "head_c": round(head.settle(), 1),
+            "slips": len(printer.slips),
+        }
 
     async def _bank(self, _: Body, __: Progress) -> Body:
         return self.around.acquirer.bank.snapshot()
