@@ -8,17 +8,21 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from bench.claim import Claim, best
+from bench.growth import multiply
 from posfw.journal import driver
+from posfw.journal.archive import KEEP_BATCHES
 from posfw.journal.opening import open_file
 from posfw.journal.store import Journal
 from posfw.values.card import EntryMode
 from posfw.values.document import JobState
+from posfw.values.events import Record, Topic
 from posfw.values.money import Money
 from posfw.values.outcome import Answer
 from posfw.values.transaction import Conclusion, Ending, Intent, Kind
@@ -29,6 +33,10 @@ BATCH = 500  # records a batch holds
 # Larger figures take minutes: SOAK_SALES=100000 and BYTES_SALES=100000 are a release's.
 SOAK_SALES = int(os.environ.get("SOAK_SALES", "4000"))
 BYTES_SALES = int(os.environ.get("BYTES_SALES", "4000"))
+# 1,000,000 is a release's; that journal is 1.6 GB.
+GROWTH_SALES = int(os.environ.get("GROWTH_SALES", "20000"))
+GROWTH_STARTS, GROWTH_BLOCKS, GROWTH_BLOCK = 21, 20, 50
+GROWTH_START_LIMIT = 1.5
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 INTENT = Intent(
     kind=Kind.SALE,
@@ -50,12 +58,16 @@ class _Clock:
         return NOW
 
 
+def _opened(path: Path, *, create: bool = True) -> AbstractAsyncContextManager[Journal]:
+    return Journal.open(
+        path, terminal="12345678", chain_key=bytes(32), clock=_Clock(), create=create
+    )
+
+
 def _with_journal(run: Callable[[Journal, Path], Awaitable[float]]) -> float:
     async def main(folder: Path) -> float:
         path = folder / "journal.db"
-        async with Journal.open(
-            path, terminal="12345678", chain_key=bytes(32), clock=_Clock(), create=True
-        ) as journal:
+        async with _opened(path) as journal:
             return await run(journal, path)
 
     with tempfile.TemporaryDirectory() as folder:
@@ -77,6 +89,7 @@ async def _trade(journal: Journal, count: int) -> None:
             if job is not None:
                 await journal.mark(job, JobState.DONE, 0, "", NOW)
         if n % BATCH == 0:
+            await journal.append(Record(Topic.SESSION, "signed_on", NOW, body={"batch": n}))
             await journal.close(await journal.freeze(NOW), {}, NOW)
 
 
@@ -172,6 +185,76 @@ def sale_commits() -> Claim:
     )
 
 
+async def _past(folder: Path, transactions: int) -> Path:
+    """Return a closed journal with so many settled sales: two batches in it, others archived."""
+    folder.mkdir(parents=True)
+    path = folder / "journal.db"
+    archived = transactions // BATCH - KEEP_BATCHES
+    async with _opened(path) as journal:
+        await _trade(journal, BATCH * (KEEP_BATCHES + (archived > 0)))
+        await journal.archive(NOW)
+    if archived > 1:
+        multiply(path, archived)
+    return path
+
+
+async def _commits_s(journal: Journal) -> list[float]:
+    """Return how long the two commits of each sale of a block took together."""
+    found = []
+    for _ in range(GROWTH_BLOCK):
+        before = time.perf_counter()
+        begun = await journal.begin(INTENT)
+        await journal.conclude(Conclusion(begun.key, Ending.APPROVED, NOW, ANSWER, copies=2))
+        found.append(time.perf_counter() - before)
+    return found
+
+
+async def _start_s(path: Path) -> float:
+    """Return how long a start takes until the terminal knows where it stands."""
+    before = time.perf_counter()
+    async with _opened(path, create=False) as journal:
+        await journal.in_doubt()
+        await journal.standing()
+        return time.perf_counter() - before
+
+
+async def _grown(folder: Path) -> dict[str, list[float]]:
+    """Measure a short past and a long one turn by turn: both see the same disk."""
+    pasts = {"short": 1_000, "long": GROWTH_SALES}
+    paths = {name: await _past(folder / name, count) for name, count in pasts.items()}
+    found: dict[str, list[float]] = {}
+    for _ in range(GROWTH_STARTS):
+        for name, path in paths.items():
+            found.setdefault(f"{name} start", []).append(await _start_s(path))
+    async with _opened(paths["short"]) as short, _opened(paths["long"]) as long:
+        for _ in range(GROWTH_BLOCKS):
+            found.setdefault("short", []).extend(await _commits_s(short))
+            found.setdefault("long", []).extend(await _commits_s(long))
+        first = (await long.transactions(1))[0]
+        if await long.transaction(first.begun.key) != first:
+            raise RuntimeError("the first sale is not found in the archive")
+    return found
+
+
+def journal_growth() -> Claim:
+    """p50 of a sale's two commits with a long past against a short one; start-up in the note."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = asyncio.run(_grown(Path(folder) / "journals"))
+    middle = {name: sorted(times)[len(times) // 2] * 1e3 for name, times in found.items()}
+    start = middle["long start"] / middle["short start"]
+    if start > GROWTH_START_LIMIT:
+        raise RuntimeError(f"a start takes {start:.2f} times as long: limit {GROWTH_START_LIMIT}")
+    return Claim(
+        middle["long"],
+        middle["short"],
+        "ms p50",
+        1.1,
+        f"a sale's two commits after {GROWTH_SALES} sales (GROWTH_SALES) against 1000; start-up"
+        f" {middle['long start']:.1f} ms against {middle['short start']:.1f} ms: ratio"
+        f" {start:.2f}, limit {GROWTH_START_LIMIT}",
+    )
+
+
 def journal_bytes() -> Claim:
     """File bytes a sale, printed and settled."""
 
@@ -229,6 +312,7 @@ def _open_files() -> int:
 CLAIMS = {
     "journal_commit": journal_commit,
     "sale_commits": sale_commits,
+    "journal_growth": journal_growth,
     "journal_bytes": journal_bytes,
     "soak": soak,
 }
