@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench import (
+    card,
     drain,
     emv,
     flash,
@@ -28,6 +29,7 @@ CLAIMS: dict[str, Callable[[], Claim]] = {
     **journal.CLAIMS,
     **uplink.CLAIMS,
     **drain.CLAIMS,
+    **card.CLAIMS,
     **emv.CLAIMS,
     **wire.CLAIMS,
     **printer_render.CLAIMS,

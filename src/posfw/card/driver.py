@@ -155,7 +155,8 @@ class SerialStream(ByteStream):
             ClosedResourceError: closed on this side.
         """
         with self._receiving:
-            await checkpoint()
+            if self._protocol.pieces:
+                await checkpoint()  # waiting below is one; two would cost another round
             while self._closed or not self._protocol.pieces:
                 self._check()
                 self._protocol.changed.clear()
@@ -172,12 +173,20 @@ class SerialStream(ByteStream):
         """
         with self._sending:
             await checkpoint()
+            if len(item) <= WRITE_BYTES and self._protocol.writable.is_set():
+                self._check()
+                self._transport.write(bytes(item))
+                if self._protocol.writable.is_set():  # as nearly always: no deadline is needed
+                    self._check()
+                    return
+                item = b""  # handed over; what is left is the wait
             try:
                 with anyio.fail_after(self._send_timeout_s):
                     for start in range(0, len(item), WRITE_BYTES):
                         self._check()
                         self._transport.write(bytes(item[start : start + WRITE_BYTES]))
                         await self._protocol.writable.wait()
+                    await self._protocol.writable.wait()
                     self._check()
             except TimeoutError:
                 if not self._protocol.gone.is_set():
