@@ -15,6 +15,7 @@ from posfw.activate.profile import Profile
 from posfw.app.acceptance import Rounds
 from posfw.app.acquirers import load_profiles
 from posfw.app.activation import Activations, Device
+from posfw.app.parameters import Parameters
 from posfw.crypto.sign1 import public_key
 from posfw.values.errors import (
     AuthenticityError,
@@ -97,6 +98,7 @@ async def bench(folder: Path) -> AsyncIterator[Bench]:
             bank_key=public_key(BANK.public),
             check=check,
             try_round=try_round,
+            parameters=Parameters(journal, acquirer, clock),
         )
         made.append(Bench(activation, acquirer, clock, tried))
         yield made[0]

@@ -73,6 +73,7 @@ async def test_the_parts_share_no_verb_and_the_dispatcher_takes_them(tmp_path: P
                 parts.goods,
                 parts.accounts,
                 parts.upkeep,
+                parts.parameters,
             )
         ]
         assert len(parts.verbs()) == sum(len(table) for table in tables)

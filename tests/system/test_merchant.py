@@ -216,3 +216,16 @@ def test_an_authorisation_is_held_added_to_completed_and_taken_back(tmp_path: Pa
 
 def rows(table: Any) -> list[list[Any]]:
     return sorted(list(row.values()) if isinstance(row, dict) else list(row) for row in table)
+
+
+@pytest.mark.timeout(60)
+def test_the_morning_check_says_what_is_missing_and_then_that_nothing_is(tmp_path: Path) -> None:
+    with running(tmp_path, "run"):
+        until_online(tmp_path)
+        code, told = posfw(tmp_path, "ready")
+        assert code == 1
+        missing = [c for c in told["result"]["checks"] if c["needed"] and not c["ok"]]
+        assert [(c["id"], c["advice"]) for c in missing] == [("signed_on", "posfw sign-on")]
+        well(tmp_path, "sign-on")
+        assert well(tmp_path, "parameters")["parameters"] == {}
+        assert well(tmp_path, "ready")["ok"] is True

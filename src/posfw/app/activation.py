@@ -10,6 +10,7 @@ import anyio
 from posfw.activate import acceptance, bundle, machine, profile
 from posfw.activate.machine import Activation, Gates, State, Step
 from posfw.app.operators import Operators
+from posfw.app.parameters import Parameters
 from posfw.app.verbs import Body, Progress, Verb, text_of
 from posfw.crypto.sign1 import PublicKey, Signer
 from posfw.journal.store import Journal
@@ -50,6 +51,7 @@ class Activations:
         bank_key: the key that signs the bank's answers; None where none is installed.
         check: hardware and stability check; id to passed.
         try_round: does one acceptance round.
+        parameters: loads what the acquirer sends.
         pre_activated: the site file says that this is a demonstration (host board).
     """
 
@@ -63,6 +65,7 @@ class Activations:
     bank_key: PublicKey | None
     check: Check
     try_round: TryRound
+    parameters: Parameters
     pre_activated: bool = False
     _gate: anyio.Lock = field(default_factory=anyio.Lock)
     _moved: anyio.Event = field(default_factory=anyio.Event)
@@ -363,8 +366,7 @@ class Activations:
             loaded: dict[str, Plain] = {}
             for message in ("sign_on", "parameters"):
                 progress({"screen": "provisioning", "text": message})
-                answer = await self.acquirer.call(message, {})
-                code = str(answer.get("response_code"))
+                code = await self._loaded(message)
                 if code != "00":
                     raise RefusedError(f"The acquirer refused {message}: {code}.", code="ACT-123")
                 loaded[message] = code
@@ -372,6 +374,11 @@ class Activations:
             await self.journal.append(signed_on)
             now = await self._record(Step.PROVISIONED, {"loaded": loaded})
         return {"ok": True, "state": now.state.value}
+
+    async def _loaded(self, message: str) -> str:
+        if message == "parameters":
+            return await self.parameters.load()
+        return str((await self.acquirer.call(message, {})).get("response_code"))
 
     async def _test(self, body: Body, progress: Progress) -> Body:
         """验收: the rounds that are still to be done; a failure ends the run."""

@@ -28,6 +28,7 @@ from posfw.app.journalling import Journalling
 from posfw.app.keys import open_keys
 from posfw.app.line import certificate_care, limits_of, uplink_of
 from posfw.app.liveness import Liveness
+from posfw.app.morning import Morning
 from posfw.app.printing import Printing
 from posfw.app.service import Service
 from posfw.app.session import Session
@@ -143,10 +144,13 @@ async def running(
             world=world,
             printing=printing,
             handler=dispatcher(trial.verbs(), printing.verbs()),
-            largest_minor=sales.limits.per_transaction_minor,
+            sales=sales,
         )
         care = certificate_care(site, journal, uplink, world)
-        cashier = replace(trial, gate=Gate(trading.parts, site.operators))
+        await trading.parts.parameters.refresh()
+        gate = Gate(trading.parts, site.operators)
+        cashier = replace(trial, gate=gate)
+        morning = Morning(journal, uplink, gate, printing, world.clock)
         async with anyio.create_task_group() as group:
             trading.start(group)
             group.start_soon(care.run)
@@ -169,6 +173,7 @@ async def running(
                 cashier.verbs(),
                 printing.verbs(),
                 trading.parts.verbs(),
+                morning.verbs(),
                 keys.verbs(),
                 care.verbs(),
                 Journalling(journal, keys, world.clock, site).verbs(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import time
 
@@ -14,6 +14,7 @@ from posfw.app.acquirers import schedule_of
 from posfw.app.activation import Activations, Check, Device, TryRound
 from posfw.app.goods import Goods
 from posfw.app.operators import Operators
+from posfw.app.parameters import Parameters
 from posfw.app.settlement import Settlement
 from posfw.app.upkeep import Maintenance
 from posfw.app.verbs import Verb
@@ -21,11 +22,13 @@ from posfw.app.world import World
 from posfw.crypto.sign1 import PublicKey
 from posfw.journal.store import Journal
 from posfw.ports import Acquirer, SecureElement
-from posfw.sale.limits import Refusal
+from posfw.sale.limits import Limits, Refusal
 from posfw.settle.schedule import Schedule
 from posfw.values.money import Money
 
 __all__ = ["Merchant", "merchant"]
+
+SITE_LIMITS = Limits()  # of a site file that sets none
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class Merchant:
     goods: Goods
     accounts: Accounts
     upkeep: Maintenance
+    parameters: Parameters
 
     def verbs(self) -> Mapping[str, Verb]:
         """Return every verb of the merchant's parts."""
@@ -48,6 +52,7 @@ class Merchant:
             self.goods,
             self.accounts,
             self.upkeep,
+            self.parameters,
         )
         return {name: verb for part in parts for name, verb in part.verbs().items()}
 
@@ -72,7 +77,8 @@ def merchant(
     pre_activated: bool,
     automatic: bool,
     settle_at: time | None = None,
-    largest_minor: int = 5_000_000,
+    limits: Limits = SITE_LIMITS,
+    apply: Callable[[Limits], None] = lambda _: None,
 ) -> Merchant:
     """Build the parts over one journal.
 
@@ -91,11 +97,13 @@ def merchant(
         pre_activated: a demonstration that sells without an activation.
         automatic: settle by the profile's schedule; False where people settle by hand.
         settle_at: another local time than the profile's.
-        largest_minor: no sale is larger (Limits.per_transaction_minor).
+        limits: of the site file.
+        apply: takes the limits that count once the acquirer's are known.
     """
     chosen = profiles.get(acquirer_id, profiles["unionpay"])
     # The pepper is derived, so it never lies beside the journal that holds the digests.
     pepper = hmac.digest(element.chain_key(), b"operators", "sha256")
+    parameters = Parameters(journal, acquirer, world.clock, limits, apply)
     operators = Operators(journal, world.clock, world.random, pepper)
     schedule = Schedule(settle_at or chosen.settle_at, chosen.warn_min, chosen.window_min)
     return Merchant(
@@ -111,6 +119,7 @@ def merchant(
             bank_key=bank_key,
             check=check,
             try_round=try_round,
+            parameters=parameters,
             pre_activated=pre_activated,
         ),
         settlement=Settlement(
@@ -120,9 +129,10 @@ def merchant(
             world.clock,
             schedule=schedule if automatic else None,
             sign_off=chosen.sign_off and automatic,
-            largest_minor=largest_minor,
+            largest_minor=limits.per_transaction_minor,
         ),
         goods=Goods(journal, world.clock),
         accounts=Accounts(journal, world.clock, schedule_of(chosen), merchant_id),
         upkeep=Maintenance(journal, world.clock),
+        parameters=parameters,
     )

@@ -26,6 +26,7 @@ from posfw.crypto.sign1 import PemSigner, PublicKey, public_key
 from posfw.journal.store import Journal
 from posfw.ports import Clock, SecureElement
 from posfw.printer import counters
+from posfw.sale.task import Sales
 from posfw.upkeep.plan import score
 from posfw.uplink.task import LineState, Uplink
 from posfw.values.errors import ConfigError
@@ -179,9 +180,12 @@ def trade(
     world: World,
     printing: Printing,
     handler: Handler,
-    largest_minor: int,
+    sales: Sales,
 ) -> Trade:
-    """Build the parts; `handler` has the verbs for the rounds of acceptance, without gate."""
+    """Build the parts; `handler` has the verbs for the rounds of acceptance, without gate.
+
+    The acquirer's limits take the place of the site file's in `sales` where they are stricter.
+    """
     rounds = Rounds(handler, printing.printed, uplink.hang_up, lambda: _line_up(uplink))
     parts = merchant(
         journal=journal,
@@ -198,7 +202,8 @@ def trade(
         pre_activated=site.pre_activated,
         automatic=site.settle_automatic,
         settle_at=site.settle_at,
-        largest_minor=largest_minor,
+        limits=sales.limits,
+        apply=lambda limits: setattr(sales, "limits", limits),
     )
     return Trade(parts, journal, uplink, printing, world.clock)
 

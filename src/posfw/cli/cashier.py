@@ -18,7 +18,9 @@ __all__ = [
     "card_options",
     "keyed",
     "operator_option",
+    "parameters",
     "prints",
+    "ready",
     "refund",
     "reprint",
     "sale",
@@ -70,6 +72,22 @@ def approved(state: Path, request: Mapping[str, Any], approver: str, *, as_json:
 def status(state: Path, *, as_json: bool) -> int:
     """Show line, batch, owed messages, printer and queue. 状态"""
     return _perform(state, {"do": "status"}, as_json=as_json)
+
+
+@click.command()
+@state_option
+@json_option
+def ready(state: Path, *, as_json: bool) -> int:
+    """Look at everything before the first sale; exit code 1 if something is missing. 开机查询"""
+    return _perform(state, {"do": "ready"}, as_json=as_json)
+
+
+@click.command()
+@state_option
+@json_option
+def parameters(state: Path, *, as_json: bool) -> int:
+    """Load new parameters from the acquirer and list their versions. 下载参数"""
+    return _perform(state, {"do": "parameters_load"}, as_json=as_json)
 
 
 @click.command("sign-on")

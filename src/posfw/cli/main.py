@@ -21,6 +21,12 @@ COMMANDS: Final = {
     "run": ("posfw.cli.run", "run", "Run the terminal. 运行终端"),
     "sim": ("posfw.cli.sim", "sim", "Drive the simulated reader, printer, line and bank. 模拟器"),
     "status": ("posfw.cli.cashier", "status", "How the running terminal stands. 状态"),
+    "ready": (
+        "posfw.cli.cashier",
+        "ready",
+        "Before the first sale: all that a day needs. 开机查询",
+    ),
+    "parameters": ("posfw.cli.cashier", "parameters", "Load the acquirer's parameters. 下载参数"),
     "sign-on": ("posfw.cli.cashier", "sign_on", "Sign on at the acquirer. 签到"),
     "sale": ("posfw.cli.cashier", "sale", "Take a payment. 消费"),
     "void": ("posfw.cli.cashier", "void", "Take a whole sale back the same day. 消费撤销"),

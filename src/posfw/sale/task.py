@@ -63,7 +63,7 @@ class Outlook:
     stan: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Sales:
     """The one place where transactions run: one at a time, each to a durable ending.
 
@@ -71,7 +71,8 @@ class Sales:
         journal: commits 1 and 2.
         acquirer: the line.
         clock: local time for the record.
-        limits: rules of the acquirer's parameters and the site file.
+        limits: rules of the acquirer's parameters and the site file; they may change between two
+            transactions.
         inquiry_timeout_s: how long doubt may last before it becomes a reversal.
         lock: a second key press waits here and is then refused or taken by its own right.
         since: transactions since an original, for what may follow it only once.

@@ -1,0 +1,127 @@
+"""What the acquirer sends to be kept: sets by name and version, and the limits among them.
+
+The stricter of site file and acquirer counts, so a set can take away and never give. A set is
+whole in one record: half a load is no load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from posfw.app.verbs import Body, Progress, Verb
+from posfw.ports import Acquirer, Clock, Records
+from posfw.sale.limits import Limits
+from posfw.values.errors import LinkError, RefusedError
+from posfw.values.events import Plain, Record, Topic
+
+__all__ = ["Parameters", "fold", "limited", "sets_of"]
+
+MOST_SETS = 64
+_LIMITS = ("per_transaction_minor", "refund_minor", "batch_records")
+
+
+def sets_of(answer: Mapping[str, object]) -> Mapping[str, Mapping[str, Plain]]:
+    """Return the sets of a parameters answer, none where it has none.
+
+    Raises:
+        LinkError: ACT-124, a set without a version, or of another shape.
+    """
+    told = answer.get("sets", {})
+    if not isinstance(told, Mapping) or len(told) > MOST_SETS:
+        raise LinkError("The acquirer's parameters have another shape.", code="ACT-124")
+    for name, values in told.items():
+        whole = isinstance(values, Mapping) and type(values.get("version")) is int
+        if (
+            not isinstance(name, str)
+            or not whole
+            or not all(isinstance(key, str) for key in values)
+        ):
+            raise LinkError(f"The parameters {str(name)[:20]!r} have no version.", code="ACT-124")
+    return told
+
+
+def fold(records: Iterable[Record]) -> Mapping[str, Mapping[str, Any]]:
+    """Return the newest of each set by its name."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for record in records:
+        name, values = record.body.get("set"), record.body.get("values")
+        if record.name == "loaded" and isinstance(name, str) and isinstance(values, Mapping):
+            found[name] = values
+    return found
+
+
+def limited(limits: Limits, sets: Mapping[str, Mapping[str, Any]]) -> Limits:
+    """Return the limits with what the acquirer's set `limits` makes stricter."""
+    told = sets.get("limits", {})
+    stricter = {
+        name: min(getattr(limits, name), value)
+        for name in _LIMITS
+        if type(value := told.get(name)) is int and value >= 0
+    }
+    return replace(limits, **stricter)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Verbs over the PARAMETERS topic.
+
+    Attributes:
+        records: the journal's stream.
+        acquirer: the line.
+        clock: local time.
+        site: the limits of the site file.
+        apply: takes the limits that count from now on.
+    """
+
+    records: Records
+    acquirer: Acquirer
+    clock: Clock
+    site: Limits = field(default_factory=Limits)
+    apply: Callable[[Limits], None] = lambda _: None
+
+    def verbs(self) -> Mapping[str, Verb]:
+        """Return the parameters' verbs."""
+        return {"parameters": self._list, "parameters_load": self._load}
+
+    async def load(self) -> str:
+        """Load what the terminal does not have; return the response code.
+
+        Raises:
+            LinkError: no answer, or one of another shape; nothing is kept.
+        """
+        have = {name: each["version"] for name, each in (await self._sets()).items()}
+        answer = await self.acquirer.call("parameters", {"have": have} if have else {})
+        code = str(answer.get("response_code"))
+        if code == "00":
+            now = self.clock.now()
+            loaded = [
+                Record(Topic.PARAMETERS, "loaded", now, body={"set": name, "values": dict(values)})
+                for name, values in sets_of(answer).items()
+            ]
+            if loaded:
+                await self.records.append(*loaded)
+        await self.refresh()
+        return code
+
+    async def refresh(self) -> None:
+        """Let the limits count that the journal has now; call it at the start too."""
+        self.apply(limited(self.site, await self._sets()))
+
+    async def _sets(self) -> Mapping[str, Mapping[str, Any]]:
+        return fold(await self.records.read(Topic.PARAMETERS))
+
+    async def versions(self) -> dict[str, int]:
+        """Return the version of each set."""
+        return {name: int(each["version"]) for name, each in sorted((await self._sets()).items())}
+
+    async def _list(self, _: Body, __: Progress) -> Body:
+        return {"ok": True, "parameters": await self.versions()}
+
+    async def _load(self, _: Body, __: Progress) -> Body:
+        """下载参数: at any time after the activation."""
+        code = await self.load()
+        if code != "00":
+            raise RefusedError(f"The acquirer refused parameters: {code}.", code="ACT-123")
+        return {"ok": True, "parameters": await self.versions()}

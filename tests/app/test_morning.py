@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from posfw.app.gate import Gate
+from posfw.app.morning import Morning
+from posfw.app.printing import Printing
+from posfw.journal.store import Journal
+from posfw.printer.queue import PrinterView
+from posfw.values.events import Record, Topic
+from tests.app.fakes import NOW, ScriptedAcquirer, SetClock, do, opened, sold
+from tests.app.test_merchant import built
+
+ECHO = {"response_code": "00", "host_time": f"{NOW:%Y%m%d%H%M%S}"}
+
+
+class NoDocuments:
+    async def compose(self, job: Any) -> Any:
+        raise AssertionError("nothing is printed here")
+
+
+@asynccontextmanager
+async def dawn(
+    folder: Path, *, operators: bool = False
+) -> AsyncIterator[tuple[Morning, ScriptedAcquirer, SetClock, Journal]]:
+    """A terminal as it should be: every point is well."""
+    clock = SetClock()
+    async with opened(folder, clock) as journal:
+        parts = built(journal, clock, pre_activated=True, automatic=False)
+        await journal.append(Record(Topic.SESSION, "signed_on", NOW))
+        acquirer = ScriptedAcquirer({"echo": ECHO})
+        printing = Printing(journal, NoDocuments(), None, clock)
+        yield (
+            Morning(journal, acquirer, Gate(parts, operators), printing, clock),
+            acquirer,
+            clock,
+            journal,
+        )
+
+
+async def failing(morning: Morning) -> tuple[bool, set[str]]:
+    found = await do(morning, "ready")
+    assert len(found["lines"]) == len(found["checks"])
+    for check, line in zip(found["checks"], found["lines"], strict=True):
+        assert check["ok"] or check["advice"] in line, check
+    return found["ok"], {check["id"] for check in found["checks"] if not check["ok"]}
+
+
+async def test_a_terminal_as_it_should_be_is_ready(tmp_path: Path) -> None:
+    async with dawn(tmp_path) as (morning, acquirer, _, _journal):
+        assert await failing(morning) == (True, set())
+        assert [message for message, _ in acquirer.asked] == ["echo"]
+
+
+async def test_a_silent_line_and_a_wrong_clock_are_told(tmp_path: Path) -> None:
+    async with dawn(tmp_path) as (morning, acquirer, clock, _):
+        clock.at = NOW + timedelta(minutes=5)
+        assert await failing(morning) == (False, {"clock"})
+        acquirer.answers.clear()
+        assert await failing(morning) == (False, {"line"})
+
+
+async def test_nobody_at_the_till_no_sign_on_and_an_old_batch_are_told(tmp_path: Path) -> None:
+    async with dawn(tmp_path, operators=True) as (morning, acquirer, clock, journal):
+        assert await failing(morning) == (False, {"operator"})
+        await journal.append(Record(Topic.SESSION, "signed_off", NOW))
+        await sold(journal, 100)
+        clock.at = NOW + timedelta(hours=27)
+        acquirer.answers["echo"] = {"response_code": "00"}
+        assert await failing(morning) == (
+            False,
+            {"operator", "signed_on", "batch", "settle_soon"},
+        )
+
+
+async def test_paper_and_upkeep_are_told_and_stop_no_sale(tmp_path: Path) -> None:
+    async with dawn(tmp_path) as (morning, _, clock, journal):
+        morning.printing.watch(PrinterView(reason="PRN-202"))
+        await journal.append(Record(Topic.UPKEEP, "metres", NOW, body={"mm": 10_000_000}))
+        clock.at = NOW
+        assert await failing(morning) == (True, {"printer", "upkeep"})
