@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
+
+import anyio
 
 from posfw.card.pcsc.status import Absence
 from posfw.card.rules import Chip
@@ -33,10 +35,14 @@ from posfw.emv.effects import (
 )
 from posfw.emv.kernel import Kernel, step
 from posfw.values.card import CardNumber
-from posfw.values.errors import CardDataError, MisuseError
+from posfw.values.errors import CardDataError, DeviceError, MisuseError
 from posfw.values.outcome import Approved, Declined, Outcome, Unreachable
 
 __all__ = ["Card", "ChipSession", "People", "chip_after", "issuer_word"]
+
+# All of a card's part after the answer: scripts of 32 commands take a few seconds. Nobody waits
+# longer for a card that keeps answering slowly: the sale must come to its ending.
+LAST_WORD_S: Final = 30.0
 
 History = Callable[[CardNumber, int | None], Awaitable[CardHistory]]
 
@@ -69,11 +75,13 @@ class ChipSession:
         card: the powered card.
         people: who chooses, types and looks.
         history: what the journal knows of a card: split sales and exception file.
+        last_word_s: a card that is not done this long after the issuer's word counts as mute.
     """
 
     card: Card
     people: People
     history: History
+    last_word_s: float = LAST_WORD_S
 
     async def read(self, kernel: Kernel) -> Kernel:
         """Run from `begin` to `AuthoriseOnline` or `Finished`.
@@ -88,7 +96,9 @@ class ChipSession:
     async def complete(
         self, kernel: Kernel, outcome: Outcome, *, offline_allowed: bool = False
     ) -> Finished:
-        """Tell the card how the request ended and run to the end.
+        """Tell the card how the request ended and run to the end; raises nothing of a device.
+
+        A reader that is gone is a card that is gone: money may have moved, so there is an ending.
 
         Args:
             kernel: as `read` returned it, at `AuthoriseOnline`.
@@ -96,9 +106,18 @@ class ChipSession:
             offline_allowed: the offline policy would take the sale.
         """
         kernel = step(kernel, issuer_word(outcome, offline_allowed=offline_allowed))
+        until = anyio.current_time() + self.last_word_s
         while (finished := kernel.finished) is None:
-            kernel = step(kernel, await self._perform(kernel.effect))
+            kernel = step(kernel, await self._last(kernel.effect, until))
         return finished
+
+    async def _last(self, effect: Effect, until: float) -> Answer:
+        with anyio.move_on_after(until - anyio.current_time()):
+            try:
+                return await self._perform(effect)
+            except DeviceError:
+                return CardGone()
+        return CardGone(removed=False)
 
     async def _perform(self, effect: Effect) -> Answer:
         match effect:

@@ -7,7 +7,7 @@ key and the line's certificate belong to the terminal that a message names.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,6 +24,7 @@ from posfw.keys.software import SoftwareElement
 from posfw.sim.bank import Bank, Place, Verdict
 from posfw.sim.certificates import Authority, Certificates
 from posfw.sim.certifier import Certifier
+from posfw.sim.chip.issuer import Issuer, Script
 from posfw.sim.ledger import Ledger
 from posfw.uplink.messages import (
     VERSIONS,
@@ -34,6 +35,7 @@ from posfw.uplink.messages import (
     MessageType,
 )
 from posfw.uplink.session import Opened, open_card, open_request, protect_answer
+from posfw.values.card import CardRead, EntryMode
 from posfw.values.errors import PosfwError
 from posfw.values.identity import Key
 
@@ -41,6 +43,7 @@ __all__ = ["Acquirer", "Faults"]
 
 NO_COMMON_VERSION = "30"  # ISO 8583: format error
 NO_SUCH_SERVICE = "12"
+WRONG_CRYPTOGRAM = "05"
 BALANCE_MINOR = 1_234_500  # of every account
 
 _STATES = {
@@ -79,6 +82,8 @@ class Acquirer:
         vitals: the last vitals of each terminal.
         signed_on: terminals that are.
         certifier: answers activation files that come over the line; None refuses them.
+        issuer: checks the cryptograms of chips and answers them.
+        scripts: what the issuer has for the next chips.
         asked: counts of authorisation requests, for whoever waits for one.
         tap: sees every frame inside TLS, both ways, before it is judged: a wire capture.
     """
@@ -93,6 +98,8 @@ class Acquirer:
     vitals: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     signed_on: set[str] = field(default_factory=set)
     certifier: Certifier | None = None
+    issuer: Issuer = field(default_factory=Issuer)
+    scripts: Sequence[Script] = ()
     asked: int = 0
     tap: Callable[[bytes], object] = lambda _: None
     refused: int = 0
@@ -423,8 +430,13 @@ def _number(value: object) -> int:
 
 
 def _card(request: Opened) -> str:
+    card = _read(request)
+    return card.number.reveal() if card else ""
+
+
+def _read(request: Opened) -> CardRead | None:
     sealed = request.message.fields.get(Field.CARD)
     if not isinstance(sealed, bytes):
-        return ""
+        return None
     key = Key(*_place(request.message))
-    return open_card(sealed, key=key, element=request.element).number.reveal()
+    return open_card(sealed, key=key, element=request.element)

@@ -1,0 +1,127 @@
+"""What a chip sale needs of the journal and of files: parameters, a card's history, slip lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+from posfw.board.site import Site
+from posfw.emv.bits import CryptogramType
+from posfw.emv.effects import CardHistory
+from posfw.emv.loading import from_plain
+from posfw.emv.parameters import EmvParameters
+from posfw.emv.tags import Tag
+from posfw.ports import BatchJournal, Records, SecureElement
+from posfw.values.card import CardNumber
+from posfw.values.events import Topic
+from posfw.values.transaction import ChipFacts
+
+__all__ = ["EMV", "ChipHistory", "ChipParameters", "slip_lines"]
+
+EMV: Final = "emv"  # name of the record that holds a parameter set
+
+
+class Exceptions(Protocol):
+    """The exception file: cards that are never taken without the issuer (Book 3, 10.6)."""
+
+    def __call__(self, token: bytes) -> bool:
+        """Say whether a card is listed, by the secure element's token."""
+        ...
+
+
+def nobody_listed(_: bytes) -> bool:
+    """Stand for an exception file that is empty."""
+    return False
+
+
+@dataclass(slots=True)
+class ChipParameters:
+    """The newest set of the journal, else the file's, with the site's numbers in it.
+
+    Attributes:
+        records: where parameter messages are kept: topic PARAMETERS, name `emv`, the shape of
+            docs/emv.md.
+        site: terminal and merchant number.
+        installed: of a file, None where there is none.
+    """
+
+    records: Records
+    site: Site
+    installed: EmvParameters | None = None
+    _number: int = 0
+
+    async def current(self) -> EmvParameters | None:
+        """Return the parameters of the next sale, None where there are none: no chip is read.
+
+        Raises:
+            ConfigError: the newest set has mistakes; a set is never used in part.
+        """
+        for record in await self.records.read(Topic.PARAMETERS, self._number):
+            if record.name == EMV:
+                self.installed = from_plain(record.body, source=f"parameters {record.number}")
+            self._number = record.number
+        if self.installed is None:
+            return None
+        return replace(
+            self.installed, terminal=self.site.terminal_id, merchant=self.site.merchant_id
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ChipHistory:
+    """What the terminal knows of a card (app.chip.History).
+
+    Attributes:
+        journal: the open batch; what is stored without the bank is always in it.
+        element: gives the token that stands for a card number.
+        listed: the exception file.
+    """
+
+    journal: BatchJournal
+    element: SecureElement
+    listed: Callable[[bytes], bool] = nobody_listed
+
+    async def __call__(self, number: CardNumber, sequence: int | None) -> CardHistory:
+        """Return the card's stored sales and whether it is listed.
+
+        Card sequence numbers share one sum: that sends a sale online rather earlier.
+        """
+        del sequence
+        token = self.element.token(number)
+        stored = sum(
+            each.begun.intent.amount.minor
+            for each in await self.journal.transactions()
+            if each.offline and not each.acknowledged and each.begun.intent.card_token == token
+        )
+        return CardHistory(stored, self.listed(token))
+
+
+def slip_lines(facts: ChipFacts | None) -> tuple[tuple[str, str], ...]:
+    """Return names and values of a slip's EMV block in printing order (payments page, 3.2)."""
+    if facts is None:
+        return ()
+    tags = facts.tags
+    information = tags.get(Tag.CRYPTOGRAM_INFORMATION, b"\x00")[0] & CryptogramType.MASK
+    lines = [(_KINDS.get(information, "AAC"), tags.get(Tag.CRYPTOGRAM, b"").hex().upper())]
+    lines += [(name, tags.get(tag, b"").hex().upper()) for name, tag in _HEX]
+    label = tags.get(Tag.PREFERRED_NAME) or tags.get(Tag.APPLICATION_LABEL, b"")
+    lines.append(("APP", _printable(label)))
+    return tuple((name, value) for name, value in lines if value)
+
+
+def _printable(label: bytes) -> str:
+    """A card writes its label itself: only plain characters reach the printer."""
+    return "".join(chr(byte) for byte in label[:16] if 0x20 <= byte < 0x7F).strip()
+
+
+_KINDS: Final[Mapping[int, str]] = {CryptogramType.TC: "TC", CryptogramType.ARQC: "ARQC"}
+_HEX: Final = (
+    ("TVR", Tag.TVR),
+    ("TSI", Tag.TSI),
+    ("ATC", Tag.ATC),
+    ("AID", Tag.DF_NAME),
+    ("UNPR NUM", Tag.UNPREDICTABLE_NUMBER),
+    ("AIP", Tag.AIP),
+    ("CVMR", Tag.CVM_RESULTS),
+)
