@@ -27,7 +27,8 @@ _ARCHIVED = (
         " answer, concluded_at, refunded, voided, open_owed, reason, step FROM txn WHERE batch = 1"
     ),
     (
-        "INSERT INTO job SELECT number + :replica * :jobs, rank, kind, CASE kind WHEN 'receipt' THEN"
+        "INSERT INTO job SELECT number + :replica * :jobs, rank, kind,"
+        " CASE kind WHEN 'receipt' THEN"
         " substr(subject, 1, 9) || printf('%06d', 1 + :replica) || substr(subject, 16)"
         " ELSE 1 + :replica END, copy, duplicate, state, band, reason, step FROM job"
         " WHERE number <= :jobs"
