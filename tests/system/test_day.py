@@ -52,6 +52,7 @@ def test_a_day_balances_and_the_same_seed_gives_the_same_counts(tmp_path: Path) 
     assert first["counts"]["sale: failed"] == 4
     assert counts["activation: active"] == counts["delivery: delivered"] == 1
     assert counts["acceptance rounds: passed"] == 8
+    assert counts["ready: yes"] == counts["sale above the acquirer's limit: refused"] == 1
     assert counts["void without approval: refused"] == counts["locked out: refused"] == 1
     assert counts["x_report: printed"] == counts["z_report: printed"] == 1
     assert not [name for name in counts if "NOT" in name]

@@ -27,6 +27,8 @@ gtin,name,price,description,quantity
 4006381333931,铅笔 Pencil,1.50,HB,100
 96385074,牛奶 Milk,6.80,250 ml,24
 """
+# What the acquirer allows; the script's sales stay below.
+LIMITS = {"version": 1, "per_transaction_minor": 60_000}
 BASKET = (("4006381333931", 3), ("96385074", 2))
 
 
@@ -46,6 +48,7 @@ async def refused(day: Day, what: str, code: str, request: Mapping[str, Any]) ->
 
 async def _activation(day: Day, _: Step) -> None:
     """From the factory's state to live sales, by code over the line; then the paper is checked."""
+    day.rig.acquirer.parameters["limits"] = LIMITS
     sale = {"do": "sale", "amount": "1.00", "keyed": {"pan": "6212345678901232", "expiry": "3012"}}
     await refused(day, "sale before activation", "ACT-101", sale)
     await refused(day, "sign_on before activation", "ACT-102", {"do": "sign_on"})
@@ -85,6 +88,13 @@ async def _shift(day: Day, _: Step) -> None:
     await refused(day, "wrong password", "OPR-123", mistyped)
     await day.result({**mistyped, "password": PASSWORDS["01"]})
     day.report.counts["operator_in: success"] += 1
+    ready = await day.result({"do": "ready"})
+    day.report.counts["ready: yes" if ready["ok"] else "ready: no"] += 1
+    if not ready["ok"] or ready["parameters"] != {"limits": 1}:
+        day.report.problems.append(f"not ready in the morning: {ready['lines']}")
+    keyed = {"pan": "6212345678901232", "expiry": "3012"}
+    too_much = {"do": "sale", "amount": "600.01", "keyed": keyed}
+    await refused(day, "sale above the acquirer's limit", "SAL-202", too_much)
 
 
 async def _lock_out(day: Day, _: Step) -> None:
