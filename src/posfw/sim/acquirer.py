@@ -332,6 +332,10 @@ class Acquirer:
         fields, place = request.message.fields, _place(request.message)
         original = fields.get(Field.ORIGINAL)
         kind, minor = str(fields.get(Field.KIND)), _number(fields.get(Field.AMOUNT))
+        chip = _chip(request)
+        if chip is not None and not self._genuine(chip):
+            # Remembered as any decline: a repeat and an inquiry hear the same.
+            return _verdict_fields(self.bank.answers.setdefault(place, Verdict(WRONG_CRYPTOGRAM)))
         verdict = self.bank.authorise(
             place,
             kind=kind,
@@ -342,7 +346,25 @@ class Acquirer:
         if verdict.code == "00":
             self.ledger.move(place, kind, minor)
         told = {Field.BALANCE: BALANCE_MINOR} if kind == "balance" else {}
-        return _verdict_fields(verdict) | told
+        return _verdict_fields(verdict) | told | self._issuer_data(chip, verdict.code)
+
+    def _genuine(self, chip: CardRead) -> bool:
+        """Whether the card itself made the cryptogram (ARQC), over this very transaction."""
+        number, sequence = chip.number.reveal(), chip.sequence or 0
+        return self.issuer.genuine(chip.emv.reveal(), number, sequence)
+
+    def _issuer_data(self, chip: CardRead | None, code: str) -> dict[Field, Any]:
+        """Answer a chip with ARPC and scripts."""
+        if chip is None:
+            return {}
+        data = self.issuer.answer(
+            chip.emv.reveal(),
+            chip.number.reveal(),
+            chip.sequence or 0,
+            code=code,
+            scripts=self.scripts,
+        )
+        return {Field.ISSUER_DATA: data} if data else {}
 
     def _advice(self, request: Opened) -> dict[Field, Any]:
         fields, place = request.message.fields, _place(request.message)
@@ -432,6 +454,12 @@ def _number(value: object) -> int:
 def _card(request: Opened) -> str:
     card = _read(request)
     return card.number.reveal() if card else ""
+
+
+def _chip(request: Opened) -> CardRead | None:
+    """Return the card that was inserted; a tap's data come from readers with kernels of theirs."""
+    card = _read(request)
+    return card if card is not None and card.entry_mode is EntryMode.CHIP else None
 
 
 def _read(request: Opened) -> CardRead | None:
