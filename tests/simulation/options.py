@@ -110,7 +110,7 @@ class Options:
         return cls(
             seed=seed,
             days=days,
-            sales_a_day=chance.choice((20, 60, 60, 120, 240)),
+            sales_a_day=chance.choice((20, 20, 40, 40, 40, 60, 60, 60, 60, 120, 120, 240)),
             opens_h=chance.randrange(24),
             void_share=chance.choice((0.0, 0.05, 0.2)),
             refund_share=chance.choice((0.0, 0.05, 0.2)),

@@ -7,12 +7,15 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
 
 import anyio
 
+from posfw.crypto.dukpt import transaction_key
+from posfw.keys import software
 from posfw.sim import acquirer as simulated
 from posfw.uplink.messages import Field
 from tests.journal.storage import stored
@@ -71,6 +74,9 @@ def simulate(
     ):
         on.enter_context(without_threads())
         on.enter_context(PLANTED[plant]() if plant else nullcontext())
+        # Terminal and acquirer derive every key twice each: remembered, they cost a quarter.
+        remembered = lru_cache(maxsize=4096)(transaction_key)
+        on.enter_context(patch.object(software, "transaction_key", remembered))
         asyncio.set_event_loop(loop)
         shop = Shop(options, loop, Path(name), trace)
         on.enter_context(patch.object(simulated, "_ok", _host_time(shop)))

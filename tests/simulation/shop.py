@@ -45,6 +45,7 @@ BASE_KEY: Final = bytes(range(32))
 MIDNIGHT: Final = datetime(2026, 3, 2, tzinfo=UTC)
 FILES: Final = ("journal.db", "journal.db-wal", "journal.db.anchor")
 RESTART_S: Final = 2.0  # systemd's RestartSec
+LASTED_S: Final = 60.0  # a process that lived longer was well
 SITE: Final = """
 language = "en"
 pre_activated = true
@@ -161,6 +162,8 @@ class Shop:
         self._folder = folder
         self._state = folder / "life0"
         self._life = 0
+        self._began = 0.0
+        self._restart_s = RESTART_S
         self._sick = False  # the disk has failed this process
         certificates.make(folder, TERMINAL)
         software.create(
@@ -182,7 +185,7 @@ class Shop:
             return
         self.alive, self.ready, self._sick = True, False, False
         self._life += 1
-        life, self.door = self._life, Door()
+        life, self.door, self._began = self._life, Door(), self.loop.time()
         self.trace("starts", life)
         context = Context()
         context.run(LIFE.set, life)
@@ -228,7 +231,10 @@ class Shop:
             self.trace.faults["left_by_itself"] += 1
         self._files_live_on()
         self._unplug_all()
-        outside(RESTART_S, self.start)
+        # A disk that stays sick ends every try; each is further away than the one before.
+        lasted_s = self.loop.time() - self._began
+        self._restart_s = RESTART_S if lasted_s > LASTED_S else min(self._restart_s * 2, LASTED_S)
+        outside(self._restart_s, self.start)
 
     def cut(self, off_s: float) -> None:
         """Take the power away, at any await; the files stay as they are."""
@@ -316,7 +322,7 @@ def _board(options: Options) -> BoardProfile:
     printer = replace(
         host.printer,
         font="gb18030",
-        max_speed_mm_s=120.0,
+        max_speed_mm_s=600.0,
         paper_out=options.paper_out,
         thermal=thermal,
     )
