@@ -2,7 +2,7 @@
 
     command   NNN (LLL data)*       answer   NNN SSS (LLL data)*      name, status, length
 
-Names, statuses and layout are those of ABECS 2.12 as public programs use them. Its GET PIN knows
+Names, statuses and layout are those of ABECS 2.12 as four public programs agree on them. Its GET PIN knows
 TDES only (methods 1 and 3, ISO 9564-1 format 0). posfw takes format 4 and nothing weaker, so a pad
 needs firmware with method 5: AES DUKPT (X9.24-3), a 16-byte block and a 12-byte key serial number.
 That method is this product's extension, not the standard's.
@@ -75,8 +75,8 @@ class EncipheredPin:
 
 
 def open_pad() -> bytes:
-    """OPN without secure communication: the only one whose frame is published (CRC 775E)."""
-    return b"OPN000"
+    """OPN without secure communication, packet 16 4F 50 4E 17 A8 A9; `OPN000` is its answer."""
+    return b"OPN"
 
 
 def close_pad() -> bytes:

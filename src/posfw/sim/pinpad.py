@@ -105,7 +105,7 @@ class PadSim:
         await self._raw(Signal.ACK.byte)
         if self.faults.no_answer:
             self.faults.no_answer -= 1
-        elif data == b"OPN000":
+        elif data == b"OPN":
             self.opened = True
             await self._send(b"OPN000")
         elif data[:3] == b"GPN" and self.opened:
