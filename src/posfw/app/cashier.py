@@ -9,6 +9,7 @@ from typing import Any
 
 from posfw.app.answers import conclusion_answer, refusal_answer
 from posfw.app.cards import CardDesk
+from posfw.app.chip_desk import Asked, ChipDesk
 from posfw.app.gate import Gate
 from posfw.app.session import Session
 from posfw.app.verbs import Body, Progress, Verb, operator_of, text_of
@@ -19,7 +20,7 @@ from posfw.journal.store import Journal
 from posfw.ports import Clock, SecureElement
 from posfw.sale.limits import Refusal
 from posfw.sale.machine import Authorise, Effect, Inquire
-from posfw.sale.task import Sales
+from posfw.sale.task import Sales, Watch
 from posfw.staff.operators import Action
 from posfw.values.card import CardRead
 from posfw.values.errors import CodecError, RefusedError
@@ -39,6 +40,7 @@ class Cashier:
         settle: runs the settlement.
         gate: what every payment passes; None for the rounds of acceptance, whose transactions are
             marked as tests and made before the terminal may sell.
+        chips: takes cards where there is a slot for chips; None where there is a stripe only.
     """
 
     sales: Sales
@@ -52,6 +54,7 @@ class Cashier:
     stop: Callable[[], None]
     settle: Callable[[], Awaitable[Mapping[str, Any]]]
     gate: Gate | None = None
+    chips: ChipDesk | None = None
 
     def verbs(self) -> Mapping[str, Verb]:
         """Return the cashier's verbs."""
@@ -95,6 +98,13 @@ class Cashier:
         amount = Money(0) if asks_only else parse_amount(text_of(body, "amount"))
         operator = await self._who(body, "01")
         refusal = await self.gate.sale(operator, amount) if self.gate else None
+        if refusal is None and self.chips is not None and "keyed" not in body:
+
+            def intent_of(card: CardRead) -> Intent:
+                return self._intent(kind, amount, card, operator, body)
+
+            asked = Asked(kind, amount, intent_of, self._watching(progress), progress)
+            return conclusion_answer(await self.chips.take(asked), self.texts)
         card = refusal or await self._card(body, amount, progress)
         if isinstance(card, Refusal):
             return refusal_answer(card, self.texts)
@@ -170,6 +180,10 @@ class Cashier:
         return original
 
     async def _run(self, intent: Intent, card: CardRead | None, progress: Progress) -> Body:
+        ending = await self.sales.run(intent, card, self._watching(progress))
+        return conclusion_answer(ending, self.texts)
+
+    def _watching(self, progress: Progress) -> Watch:
         def watch(effect: Effect) -> None:
             if isinstance(effect, Authorise):
                 progress(
@@ -183,8 +197,7 @@ class Cashier:
                 text = self.texts("No answer yet. Asking how it stands: do not swipe again.")
                 progress({"screen": "inquiring", "text": text})
 
-        ending = await self.sales.run(intent, card, watch)
-        return conclusion_answer(ending, self.texts)
+        return watch
 
     def _intent(
         self, kind: Kind, amount: Money, card: CardRead, operator: str, body: Body

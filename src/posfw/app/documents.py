@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from posfw.app.chip_data import slip_lines
 from posfw.board.site import Site
 from posfw.journal.store import Journal
 from posfw.ports import Clock
@@ -78,6 +79,8 @@ class SlipComposer:
             copy=job.copy,
             duplicate=job.duplicate,
             original=original,
+            chip=slip_lines(transaction.chip),
+            signature=transaction.chip is None or transaction.chip.signature,
         )
 
     async def _fault(self, job: Job) -> Document:
