@@ -33,7 +33,6 @@ class Cashier:
 
     def __init__(self, shop: Shop) -> None:
         self.shop = shop
-        self.sales = 0
         self.approved: list[tuple[str, int]] = []
         self._chance = Random(f"people {shop.options.seed}")
         self._cards = [card for card in deck(shop.options.seed).values() if _stripe(card)]
@@ -122,7 +121,6 @@ class Cashier:
 
     async def sell(self) -> str:
         """Serve one customer; return how it was told to end."""
-        self.sales += 1
         minor = self._chance.randrange(1, 30_000)
         press = self._press()
         body: dict[str, Any] = {"do": "sale", "amount": f"{minor / 100:.2f}", "note": press}

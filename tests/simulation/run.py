@@ -39,7 +39,7 @@ class Verdict:
     Attributes:
         options: the seed's option set, as one line.
         days: virtual days until healing.
-        sales: customers served.
+        sales: transactions whose ending somebody saw.
         violations: what was not true, in order.
         unresolved: what was still open ten minutes after healing.
         trace: hash of everything that happened.
@@ -110,7 +110,7 @@ class _Run:
         return Verdict(
             options=shop.options.described(),
             days=shop.options.days,
-            sales=cashier.sales,
+            sales=len(oracle.shown),
             violations=tuple(oracle.violations),
             unresolved=tuple(unresolved),
             trace=shop.trace.digest,
