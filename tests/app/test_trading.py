@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -191,8 +192,23 @@ async def test_a_settlement_notes_how_far_the_paper_has_run(tmp_path: Path) -> N
         sums = dict.fromkeys(("debit_count", "debit_minor", "credit_count", "credit_minor"), 0)
         trade.parts.settlement.acquirer.answers["settle"] = answer | sums  # type: ignore[attr-defined]  # the fake's
         await journal.append(record(Counters(paper_mm=7200), NOW))
-        assert (await trade.settle())["ok"] is True
+        trade.parts.settlement.after = trade.count_paper
+        assert (await trade.parts.settlement.run())["ok"] is True
         assert (await do(trade.parts.upkeep, "upkeep_due", all=True))["metres"] == 7
+
+
+async def test_the_evenings_clock_runs_only_where_something_may_leave(tmp_path: Path) -> None:
+    async with traded(tmp_path, automatic=True) as (trade, _, _, journal):
+        settlement = trade.parts.settlement
+        settlement.clock.at = NOW + timedelta(days=1)  # type: ignore[attr-defined]  # the fake's
+        async with anyio.create_task_group() as group:
+            trade.start(group)
+            await anyio.wait_all_tasks_blocked()
+            assert (settlement.phase, (await journal.standing()).settling) == ("", False)
+            trade.parts.activation.pre_activated = True
+            trade.parts.activation._moved.set()
+            await until(lambda: settlement.phase == "missed")
+            group.cancel_scope.cancel()
 
 
 async def test_the_line_is_waited_for_and_given_up_in_time() -> None:

@@ -77,6 +77,8 @@ class Gate:
             "operators": self.operators,
             "operator": staff.signed_in,
             "locked": staff.locked,
+            "settlement": self.merchant.settlement.phase,
+            "settlement_trouble": self.merchant.settlement.trouble,
         }
 
     async def _works(self, operator: str) -> Refusal | None:

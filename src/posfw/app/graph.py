@@ -117,7 +117,7 @@ async def running(
         desk = CardDesk()
 
         async def settle() -> Mapping[str, Any]:
-            return await trading.settle()
+            return await trading.parts.settlement.run()
 
         # Rounds of acceptance do what a cashier does, before the gate that refuses live sales.
         trial = Cashier(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -32,6 +32,10 @@ __all__ = ["Settlement"]
 NEWEST = 1_000  # closed batches that reports reach back to: years of evenings
 
 
+async def _nothing_else() -> None:
+    return
+
+
 @dataclass(slots=True)
 class Settlement:
     """Settlement and everything people ask about batches.
@@ -45,6 +49,9 @@ class Settlement:
         escalation: when to warn and to refuse sales.
         sign_off: sign off after a settlement (签退), by parameter.
         tell: shows the schedule's phase: warning, run, failure.
+        after: what else is done once a batch is settled, by hand or by the clock.
+        phase: what the schedule said last, "" before it said anything or without one.
+        trouble: why the last run by the clock failed, "" if it did not.
         largest_minor: no sale is larger (Limits.per_transaction_minor).
     """
 
@@ -57,6 +64,9 @@ class Settlement:
     sign_off: bool = False
     tell: Callable[[Plan, str], None] = lambda _, __: None
     largest_minor: int = 5_000_000
+    after: Callable[[], Awaitable[None]] = _nothing_else
+    phase: str = ""
+    trouble: str = ""
     _gate: anyio.Lock = field(default_factory=anyio.Lock)
     _known: tuple[int, int, int] = (0, 0, 0)  # batch, next STAN, debits in minor units
 
@@ -82,6 +92,7 @@ class Settlement:
             raise RefusedError("A settlement is under way.", code="SET-124")
         async with self._gate:
             result = await settle(self.journal, self.acquirer, self.journal, self.clock)
+            await self.after()
             if self.sign_off:
                 await self._sign_off()
         return {"ok": result.balanced, **asdict(result), "lines": _lines(result)}
@@ -89,7 +100,11 @@ class Settlement:
     async def keep_time(self) -> None:
         """Settle by the schedule until cancelled; start it in the root task group."""
         if self.schedule is not None:
-            await keep_time(self._look, lambda _: self.run(), self.tell)
+            await keep_time(self._look, lambda _: self.run(), self._show)
+
+    def _show(self, plan: Plan, trouble: str) -> None:
+        self.phase, self.trouble = plan.phase.value, trouble
+        self.tell(plan, trouble)
 
     async def refusal(self, amount: Money) -> Refusal | None:
         """Return why no sale may begin: the batch is too old, too full, or its sum too large."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
@@ -119,29 +118,22 @@ class Trade:
     def start(self, group: TaskGroup) -> None:
         """Start the tasks: the line while it may be used, the evening's clock, faults noted."""
         group.start_soon(self._line)
-        group.start_soon(self.parts.settlement.keep_time)
         group.start_soon(self._line_faults)
         group.start_soon(self._printer_faults)
 
-    async def settle(self) -> Mapping[str, Any]:
-        """结算, and how far the paper has run by now.
-
-        Raises:
-            RefusedError: something is still owed or in doubt, or another one is under way.
-            LinkError: the acquirer did not answer; the settlement is resumed later.
-        """
-        found = await self.parts.settlement.run()
+    async def count_paper(self) -> None:
+        """Note how far the paper has run by now: maintenance goes by it."""
         run = counters.folded(await self.journal.read(Topic.UPKEEP))
         await self.parts.upkeep.count_mm(run.paper_mm)
-        return found
 
     async def _line(self) -> None:
-        """Keep the line up while something may leave for the acquirer (S10)."""
+        """Keep line and evening's clock going while something may leave (S10)."""
         activation = self.parts.activation
         while True:
             await activation.until_talk(allowed=True)
             async with anyio.create_task_group() as line:
                 line.start_soon(self.uplink.run)
+                line.start_soon(self.parts.settlement.keep_time)
                 await activation.until_talk(allowed=False)
                 line.cancel_scope.cancel()
 
@@ -205,7 +197,9 @@ def trade(
         limits=sales.limits,
         apply=lambda limits: setattr(sales, "limits", limits),
     )
-    return Trade(parts, journal, uplink, printing, world.clock)
+    found = Trade(parts, journal, uplink, printing, world.clock)
+    parts.settlement.after = found.count_paper
+    return found
 
 
 def _check(selftest: Selftest, journal: Journal, clock: Clock) -> Check:
