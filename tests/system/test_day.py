@@ -43,7 +43,10 @@ def test_a_day_balances_and_the_same_seed_gives_the_same_counts(tmp_path: Path) 
     assert first == second
     assert first["balanced"] is True
     assert first["journal"] == first["bank"] == first["slips"]
-    assert first["receipts"] == {"printed": 56, "reprinted": 1, "unknown": 1}
+    receipts = first["receipts"]
+    assert (receipts["reprinted"], receipts["unknown"]) == (1, 1)
+    vouchers = first["slips"]["debit_count"] + first["slips"]["credit_count"]
+    assert receipts["printed"] >= 2 * vouchers
     assert len(list((tmp_path / "a" / "receipts").glob("*.png"))) >= 56
     counts = first["counts"]
     assert counts["sale: success"] + counts["sale swiped: success"] == 20
