@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -108,3 +108,24 @@ async def test_before_the_banks_word_nothing_is_sold_given_back_or_sent(tmp_path
             await journal.append(Record(Topic.ACTIVATION, name, NOW, body=body))
         gate.merchant.activation._folded = None  # written behind its back
         await gate.talk()
+
+
+async def test_every_sale_asks_and_only_news_are_read_wholly(tmp_path: Path) -> None:
+    async with shop(tmp_path) as (journal, parts):
+        operators = parts.operators
+        await operators.staff()
+        read, asked = journal.read, list[int]()
+
+        async def counting(topic: Topic, after: int = 0) -> Sequence[Record]:
+            found = await read(topic, after)
+            asked.append(len(found))
+            return found
+
+        journal.read = counting  # type: ignore[method-assign]  # counts what is read
+        assert (await operators.staff()).signed_in == ""
+        assert asked == [0]
+        await do(operators, "operator_in", operator="01", password="4821")
+        asked.clear()
+        assert (await operators.staff()).signed_in == "01"
+        assert asked[0] == 1
+        assert len(asked) == 2

@@ -75,6 +75,8 @@ class Operators:
     _gate: anyio.Lock = field(default_factory=anyio.Lock)
     _failed_at: dict[str, float] = field(default_factory=dict)
     _started_at: float = -1.0
+    _staff: Staff | None = None
+    _seen: int = 0  # number of the newest record that `_staff` holds
 
     def __post_init__(self) -> None:
         self._started_at = self.clock.monotonic()
@@ -93,8 +95,14 @@ class Operators:
         }
 
     async def staff(self) -> Staff:
-        """Return everybody as the journal has them now."""
-        return fold(await self.records.read(Topic.OPERATOR))
+        """Return everybody as the journal has them now; read wholly only when something is new.
+
+        Every sale asks, and the records of years are many.
+        """
+        if self._staff is None or await self.records.read(Topic.OPERATOR, self._seen):
+            every = await self.records.read(Topic.OPERATOR)
+            self._staff, self._seen = fold(every), every[-1].number if every else 0
+        return self._staff
 
     async def approve(self, body: Body, action: Action, subject: str) -> Approval:
         """Check the `approval` of a request ({operator, password}) and record its use.
