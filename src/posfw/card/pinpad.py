@@ -2,10 +2,10 @@
 
     command   NNN (LLL data)*       answer   NNN SSS (LLL data)*      name, status, length
 
-Names, statuses and layout are those of ABECS 2.12 as four public programs agree on them. Its GET PIN knows
-TDES only (methods 1 and 3, ISO 9564-1 format 0). posfw takes format 4 and nothing weaker, so a pad
-needs firmware with method 5: AES DUKPT (X9.24-3), a 16-byte block and a 12-byte key serial number.
-That method is this product's extension, not the standard's.
+Names, statuses and layout are those of ABECS 2.12 as four public programs agree on them. Its GET
+PIN knows TDES only (methods 1 and 3, ISO 9564-1 format 0). posfw takes format 4 and nothing
+weaker, so a pad needs firmware with method 5: AES DUKPT (X9.24-3), a 16-byte block and a 12-byte
+key serial number. That method is this product's extension, not the standard's.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ async def running(
             backoff=Backoff(0.001, 0.01),
             reply_s=reply_s,
             grace_s=grace_s,
-            half_frame_s=0.02,
+            half_frame_s=0.2,
             watch=seen.append,
             open_port=port.open,
         )
@@ -187,7 +187,7 @@ async def test_a_reader_deaf_to_cancel_is_not_activated_before_it_confirms() -> 
     sim = NeoSim()
     found: list[Outcome] = []
     sim.faults.deaf_to_cancel = 6  # three tries of the first, three before the next activation
-    async with running(sim, reply_s=0.02) as (reader, seen, _):
+    async with running(sim) as (reader, seen, _):
         async with anyio.create_task_group() as group:
             group.start_soon(waiting, reader, found)
             await sim.activated()

@@ -34,10 +34,10 @@ async def running(
         pad = AbecsPinPad(
             "memory",
             backoff=Backoff(0.001, 0.01),
-            ack_s=0.03,
-            answer_s=0.05,
+            ack_s=0.1,
+            answer_s=0.2,
             entry_s=entry_s,
-            half_packet_s=0.02,
+            half_packet_s=0.1,
             watch=seen.append,
             open_port=port.open,
         )

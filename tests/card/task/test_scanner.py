@@ -26,7 +26,7 @@ async def running(
 ) -> AsyncIterator[tuple[Scanner, AsyncIterator[Scan | str], MemoryPort]]:
     async with on_memory(sim.serve, delivery, seed=seed) as port:
         scanner = Scanner(
-            "memory", backoff=Backoff(0.001, 0.01), half_line_s=0.02, open_port=port.open
+            "memory", backoff=Backoff(0.001, 0.01), half_line_s=0.2, open_port=port.open
         )
         async with anyio.create_task_group() as group:
             await group.start(scanner.run)

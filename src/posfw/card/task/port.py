@@ -22,7 +22,7 @@ __all__ = ["Framer", "Latest", "OpenPort", "Port"]
 T = TypeVar("T")
 OpenPort: TypeAlias = Callable[[], Awaitable[ByteStream]]
 
-READ_BYTES: Final = 4096
+READ_BYTES: Final = 1024  # the most that is looked at before other tasks get their turn
 _LOST: Final = (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError, OSError)
 
 
