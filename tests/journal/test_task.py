@@ -3,23 +3,39 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
 from posfw.journal import reading
 from posfw.journal.store import Journal
-from posfw.journal.task import backup, copy_pages, look, restore
+from posfw.journal.task import (
+    Backup,
+    BackupPolicy,
+    backup,
+    copy_pages,
+    keep_backups,
+    keep_house,
+    look,
+    restore,
+    wait_for_copy_s,
+)
+from posfw.values.document import JobState
 from posfw.values.errors import (
+    JournalArchiveError,
     JournalBehindError,
     JournalBusyError,
     JournalCorruptError,
     JournalError,
 )
+from posfw.values.transaction import Kind
 from tests.journal.fakes import KEY, NOW, SALE, approved, opened
 
 T = TypeVar("T")
@@ -182,3 +198,235 @@ async def test_a_damaged_copy_is_not_restored(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="Entry 7"):
         await in_thread(lambda: restore(made.path, path, chain_key=KEY, now=NOW, behind=False))
     assert await in_thread(path.read_bytes) == before
+
+
+async def settle(journal: Journal) -> None:
+    """Sell, print and close a batch."""
+    await sell(journal, 3)
+    while (job := await journal.next_job()) is not None:
+        await journal.mark(job, JobState.DONE, 1, "", NOW)
+    await journal.close(await journal.freeze(NOW), {}, NOW)
+
+
+def whole(path: Path) -> int | None:
+    with look(path) as run:
+        bad: int | None = run(partial(reading.verify, whole=True), KEY)
+    return bad
+
+
+async def test_all_generations_share_one_copy_of_the_archive(tmp_path: Path) -> None:
+    folder = tmp_path / "copies"
+    made = []
+    async with opened(tmp_path) as journal:
+        for n in range(3):
+            await settle(journal)
+            await journal.archive(NOW, 0)
+            now = NOW + timedelta(minutes=n)
+            made.append((await backup(journal, folder, chain_key=KEY, now=now, keep=2)).path)
+    names = await in_thread(lambda: sorted(path.name for path in folder.iterdir()))
+    assert names == ["archive.db", *(path.name for path in made[1:])]
+    for path in made[1:]:
+        assert await in_thread(partial(whole, path)) is None
+
+
+async def test_another_journals_archive_is_set_aside(tmp_path: Path) -> None:
+    folder = tmp_path / "copies"
+    made: list[Path] = []
+    for name in ("one", "two"):
+        await anyio.Path(tmp_path / name).mkdir()
+        async with opened(tmp_path / name) as journal:
+            await sell(journal, len(made))  # so that the two pasts differ
+            await settle(journal)
+            await journal.archive(NOW, 0)
+            made.append((await backup(journal, folder, chain_key=KEY, now=NOW)).path)
+    assert await in_thread(partial(whole, made[1])) is None
+    with pytest.raises(JournalArchiveError):
+        await in_thread(partial(whole, made[0]))
+    assert await anyio.Path(folder / "archive.before-20260302T093000.db").exists()
+
+
+async def test_a_copy_comes_back_with_its_archive(tmp_path: Path) -> None:
+    path, archive = tmp_path / "journal.db", tmp_path / "journal.db.archive"
+    async with opened(tmp_path) as journal:
+        await settle(journal)
+        await settle(journal)
+        await journal.archive(NOW, 0)
+        past = list(await journal.transactions(1))
+        made = await backup(journal, tmp_path / "copies", chain_key=KEY, now=NOW)
+    await anyio.Path(path).unlink()
+    await anyio.Path(archive).unlink()
+    await in_thread(lambda: restore(made.path, path, chain_key=KEY, now=NOW, behind=False))
+    async with opened(tmp_path, create=False) as journal:
+        assert list(await journal.transactions(1)) == past
+        assert await journal.verify(whole=True) is None
+        await settle(journal)
+        await journal.archive(NOW, 0)
+        assert await journal.verify(whole=True) is None
+
+
+async def test_a_copy_without_any_archive_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    async with opened(tmp_path) as journal:
+        await settle(journal)
+        await journal.archive(NOW, 0)
+        made = await backup(journal, tmp_path / "copies", chain_key=KEY, now=NOW)
+    await anyio.Path(tmp_path / "journal.db.archive").unlink()
+    await anyio.Path(tmp_path / "copies" / "archive.db").unlink()
+    before = await in_thread(path.read_bytes)
+    with pytest.raises(JournalArchiveError, match="No archive"):
+        await in_thread(lambda: restore(made.path, path, chain_key=KEY, now=NOW, behind=False))
+    assert await in_thread(path.read_bytes) == before
+
+
+async def test_an_older_copy_cuts_the_archive_back_and_keeps_the_other(tmp_path: Path) -> None:
+    """Also where a later step had moved more, and an old sale was refunded since."""
+    path, archive = tmp_path / "journal.db", tmp_path / "journal.db.archive"
+    async with opened(tmp_path) as journal:
+        await settle(journal)
+        await journal.archive(NOW, 0)
+        made = await backup(journal, tmp_path / "copies", chain_key=KEY, now=NOW)
+        (sold, *_) = await journal.transactions(1)
+        refund = replace(SALE, kind=Kind.REFUND, original=sold.begun.key)
+        await journal.conclude(approved(await journal.begin(refund)))
+        await settle(journal)
+        await journal.archive(NOW, 0)
+    later = await in_thread(archive.read_bytes)
+    await in_thread(lambda: restore(made.path, path, chain_key=KEY, now=NOW, behind=True))
+    kept = archive.with_name("journal.db.archive.before-20260302T093000")
+    assert await in_thread(kept.read_bytes) == later
+    async with opened(tmp_path, create=False) as journal:
+        assert await journal.verify(whole=True) is None
+        assert await journal.batch_numbers() == [1, 2]
+        (again, *_) = await journal.transactions(1)
+        assert again.refunded == SALE.amount  # not to be refunded twice
+        await journal.catch_up(stan=0, ksn=0, at=NOW)
+        await settle(journal)
+        await journal.archive(NOW, 0)
+        assert await journal.verify(whole=True) is None
+
+
+class Days:
+    """A clock that the task's own waiting advances; ends the task after some days."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, days: float) -> None:
+        self.at, self.left_s = NOW, days * 86_400
+        self.waits: list[float] = []
+        monkeypatch.setattr("posfw.journal.task.anyio.sleep", self.sleep)
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    def now(self) -> datetime:
+        return self.at
+
+    async def sleep(self, seconds: float) -> None:
+        await anyio.lowlevel.checkpoint()
+        self.waits.append(seconds)
+        self.at += timedelta(seconds=seconds)
+        self.left_s -= seconds
+        if self.left_s <= 0:
+            raise EndOfDaysError
+
+
+class EndOfDaysError(Exception):
+    """The test's clock has run long enough."""
+
+
+async def test_a_copy_is_made_every_day_and_three_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, clock = tmp_path / "copies", Days(monkeypatch, 5.5)
+    made: list[object] = []
+
+    async def tell(what: object) -> None:
+        made.append(what)
+
+    policy = BackupPolicy(folder, keep=3)
+    async with opened(tmp_path) as journal:
+        await sell(journal, 1)
+        with pytest.raises(EndOfDaysError):
+            await keep_backups(journal, policy, chain_key=KEY, clock=clock, tell=tell)
+    assert len(made) == 6  # at once, then each day
+    names = await in_thread(lambda: sorted(path.name[8:16] for path in folder.iterdir()))
+    assert names == ["20260305", "20260306", "20260307"]
+
+
+async def test_a_copy_that_fails_is_told_and_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, clock = tmp_path / "copies", Days(monkeypatch, 0.5)
+    told: list[object] = []
+
+    async def tell(what: object) -> None:
+        told.append(what)
+        if isinstance(what, JournalError):
+            await anyio.Path(folder).unlink()  # the stick is put in
+
+    await anyio.Path(folder).write_bytes(b"in the way")
+    async with opened(tmp_path) as journal:
+        with pytest.raises(EndOfDaysError):
+            await keep_backups(
+                journal, BackupPolicy(folder), chain_key=KEY, clock=clock, tell=tell
+            )
+    assert isinstance(told[0], JournalError)
+    assert isinstance(told[1], Backup)
+    assert len(told) == 2
+
+
+@pytest.mark.parametrize(
+    ("newest", "wait_s"),
+    [("", 0.0), ("20260302T083000", 82_800.0), ("20260301T093000", 0.0)],
+)
+def test_when_the_next_copy_is_due(newest: str, wait_s: float) -> None:
+    assert wait_for_copy_s(newest, NOW, 86_400.0) == wait_s
+
+
+async def test_copies_of_tomorrow_do_not_keep_today_from_being_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock went back: names of copies lie ahead of it."""
+    folder, made = tmp_path / "copies", []
+
+    async def tell(what: Backup | JournalError) -> None:
+        made.append(what)
+
+    async with opened(tmp_path) as journal:
+        for n in range(3):
+            await sell(journal, 1)
+            later = NOW + timedelta(days=300 + n)
+            await backup(journal, folder, chain_key=KEY, now=later)
+        await sell(journal, 1)
+        clock = Days(monkeypatch, 0.9)
+        with pytest.raises(EndOfDaysError):
+            await keep_backups(
+                journal, BackupPolicy(folder, keep=2), chain_key=KEY, clock=clock, tell=tell
+            )
+    (only,) = made
+    assert isinstance(only, Backup)
+    assert await anyio.Path(only.path).exists()
+    assert len(await in_thread(lambda: list(folder.iterdir()))) == 2
+
+
+async def test_the_house_is_kept_while_nobody_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Days(monkeypatch, 15)
+    asked: list[bool] = []
+    checks: list[tuple[int, int | None]] = []
+
+    def idle() -> bool:
+        asked.append(len(asked) >= 4)  # an hour of customers
+        return asked[-1]
+
+    async def tell(entries: int, bad: int | None) -> None:
+        assert asked[-1]
+        checks.append((entries, bad))
+
+    async with opened(tmp_path) as journal:
+        for _ in range(4):
+            await settle(journal)
+        with pytest.raises(EndOfDaysError):
+            await keep_house(journal, clock=clock, idle=idle, checked_at=None, tell=tell)
+        found = await journal._transact(lambda sql: sql("SELECT count(*) FROM batch"))
+    assert found == [(3,)]  # two closed ones and the open one
+    assert [bad for _, bad in checks] == [None, None, None]  # once a week

@@ -13,10 +13,24 @@ from datetime import datetime
 from typing import Final
 
 from posfw.codec import cbor
-from posfw.journal.sql import Mark, Row, Rows, Sql, append_entry, content_of, marked, one
+from posfw.journal.sql import Mark, Row, Rows, Sql, append_entry, content_of, marked, older, one
 from posfw.values.errors import JournalArchiveError, MisuseError
 
-__all__ = ["ENTRIES", "KEEP_BATCHES", "MOVED", "TXN", "Step", "digest", "forget", "pick", "store"]
+__all__ = [
+    "ENTRIES",
+    "KEEP_BATCHES",
+    "MOVED",
+    "TXN",
+    "Step",
+    "cut_back",
+    "digest",
+    "end_of",
+    "forget",
+    "holds",
+    "pick",
+    "read_back",
+    "store",
+]
 
 # Whose entries leave the journal. Every other topic is folded by a slice at each start.
 MOVED: Final = ("money", "print", "archive")
@@ -111,6 +125,61 @@ def _ended_jobs(sql: Sql, batch: int) -> list[Row]:
         " AND number < (SELECT max(number) FROM job) ORDER BY number LIMIT ?",
         (str(batch), ENTRIES),
     )
+
+
+def read_back(sql: Sql, base: Mark) -> Step | None:
+    """Return the move after `base` as the archive holds it, or None if there is none.
+
+    Raises:
+        JournalArchiveError: the archive has another past than `base`.
+    """
+    before = older(sql, "SELECT through, head FROM step WHERE number = ?", (base.step,))
+    if base.step and before != [(base.through, base.head)]:
+        raise JournalArchiveError("The copy of the archive is another journal's.")
+    number = base.step + 1
+    found = older(sql, "SELECT through FROM step WHERE number = ?", (number,))
+    if not found or number > marked(sql).step:
+        return None
+    (through,) = found[0]
+    entries = older(
+        sql,
+        f"SELECT {ENTRY} FROM entry WHERE number > ? AND number <= ? ORDER BY number",  # noqa: S608 - constant columns
+        (base.through, through),
+    )
+    transactions, jobs, batches = (
+        older(sql, f"SELECT {columns} FROM {table} WHERE step = ?", (number,))  # noqa: S608 - constant columns
+        for table, columns in (("txn", TXN), ("job", JOB), ("batch", BATCH))
+    )
+    return Step(base, through, entries, transactions, jobs, batches)
+
+
+def end_of(archive: Rows) -> Mark:
+    """Return the last move that an archive holds."""
+    rows = archive("SELECT number, through, head FROM step ORDER BY number DESC LIMIT 1")
+    number, through, head = rows[0] if rows else (0, 0, bytes(32))
+    return Mark(number, through, head, b"")
+
+
+def holds(archive: Rows, mark: Mark) -> bool:
+    """Say whether an archive has the past that a journal has moved into it."""
+    found = archive("SELECT through, head FROM step WHERE number = ?", (mark.step,))
+    return found == [(mark.through, mark.head)]
+
+
+def cut_back(archive: Rows, mark: Mark) -> None:
+    """Take away what a journal that was put back from an older copy has not moved.
+
+    Rows of an older batch stay as they are, changed since or not: an old sale that was refunded
+    meanwhile must not be refunded again.
+    """
+    archive("UPDATE confirmed SET through = ?", (mark.through,))
+    archive("DELETE FROM entry WHERE number > ?", (mark.through,))
+    archive("DELETE FROM batch WHERE step > ?", (mark.step,))
+    archive("DELETE FROM job WHERE step > ?", (mark.step,))
+    archive(
+        "DELETE FROM txn WHERE step > ? AND batch NOT IN (SELECT number FROM batch)", (mark.step,)
+    )
+    archive("DELETE FROM step WHERE number > ?", (mark.step,))
 
 
 def store(archive: Rows, step: Step) -> None:

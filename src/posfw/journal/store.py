@@ -23,6 +23,7 @@ import anyio
 import anyio.to_thread
 
 from posfw.journal import archive, batches, checking, jobs, owed, reading, records, sales
+from posfw.journal.archive import Step
 from posfw.journal.driver import (
     BUSY_S,
     Anchor,
@@ -41,7 +42,7 @@ from posfw.journal.driver import (
     release,
 )
 from posfw.journal.opening import SETTINGS, fill_archive, merge_log, open_file
-from posfw.journal.sql import marked
+from posfw.journal.sql import Mark, marked
 from posfw.ports import Clock
 from posfw.values.document import Copy, DocumentRef, Job, JobState
 from posfw.values.errors import JournalBehindError, RefusedError
@@ -410,6 +411,10 @@ class Journal:
             while await self._worker.run(self._archive_step, at, keep):
                 steps += 1
         return steps
+
+    async def archived(self, base: Mark) -> Step | None:
+        """Return the move after `base` from the archive, for a copy of it (task.backup)."""
+        return await self._transact(archive.read_back, base)
 
     def _archive_step(self, at: datetime, keep: int) -> bool:
         session = self._session
