@@ -14,10 +14,8 @@ from anyio.abc import ByteStream
 from posfw.app.boards import Shelf
 from posfw.app.readers import (
     CardSource,
-    ChipSlot,
     NeoSource,
     Outcome,
-    PoweredCard,
     StripeSource,
     card_reader,
     pin_pad,
@@ -27,7 +25,6 @@ from posfw.app.world import World
 from posfw.board.profile import BoardProfile
 from posfw.board.site import Site, parse_site
 from posfw.card import codes
-from posfw.card.pcsc.status import Absence
 from posfw.card.scanner import Kind, Scan
 from posfw.card.supervisor import Activity
 from posfw.sim.cards import deck
@@ -37,7 +34,7 @@ from posfw.sim.rig import SITE
 from posfw.sim.scanner import ScannerSim
 from posfw.sim.vivotech import NeoSim, Presented
 from posfw.sim.wires import MemoryPort
-from posfw.values.card import CardNumber, CardRead, EntryMode
+from posfw.values.card import CardRead, EntryMode
 from posfw.values.errors import ConfigError, DeviceError
 from posfw.values.hardware import SerialProfile
 from posfw.values.money import Money
@@ -154,100 +151,15 @@ async def test_a_gone_neo_reader_holds_up_no_ending(tmp_path: Path) -> None:
         await source.finished(approved=False)
 
 
-class Plastic:
-    """A card in a slot."""
-
-    protocol = 1
-
-    def __init__(self) -> None:
-        self.closed = 0
-
-    async def transmit(self, command: bytes) -> bytes | Absence:
-        return command + b"\x90\x00"
-
-    async def close(self) -> None:
-        self.closed += 1
-
-
-class FakeSlot:
-    """A slot; `answers` are what powering gives, in turn."""
-
-    def __init__(self, *answers: Plastic | Absence, missing: int = 0) -> None:
-        self.answers = list(answers)
-        self.missing = missing
-        self.removals = 0
-
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator[FakeSlot]:
-        if self.missing:
-            self.missing -= 1
-            raise DeviceError("There is no such reader.")
-        yield self
-
-    async def inserted(self) -> None:
-        if not self.answers:
-            await anyio.sleep_forever()
-
-    async def removed(self) -> None:
-        self.removals += 1
-
-    async def connect(self) -> Plastic | Absence:
-        return self.answers.pop(0)
-
-
-async def kernel(card: PoweredCard, amount: Money, counter: int) -> Outcome:
-    """Stand in for the kernel: one command, then a card."""
-    assert await card.transmit(b"\x00") == b"\x00\x90\x00"
-    assert (amount, counter) == (AMOUNT, 3)
-    return CardRead(number=CardNumber("6212345678901232"), entry_mode=EntryMode.CHIP)
-
-
-async def test_a_chip_stays_powered_until_the_sale_has_ended() -> None:
-    plastic = Plastic()
-    slot = FakeSlot(Absence.REMOVED, plastic)  # in and out, then in
-    source = ChipSlot(slot.open, kernel)
-    async with running(source):
-        card = await source.card(AMOUNT, wait_s=5, counter=3)
-        assert isinstance(card, CardRead)
-        assert plastic.closed == 0
-        await source.finished(approved=True)
-        assert plastic.closed == 1
-        assert slot.removals == 1
-        await source.finished(approved=True)
-        assert slot.removals == 1  # nothing is in any more
-        assert await source.card(AMOUNT, wait_s=0.01, counter=3) == codes.NO_CARD
-
-
-async def test_a_mute_chip_is_a_code_and_a_missing_slot_comes_back() -> None:
-    slot = FakeSlot(Absence.MUTE, missing=1)
-    source = ChipSlot(slot.open, kernel, retry_s=0.001)
-    async with anyio.create_task_group() as group:
-        await group.start(source.run)
-        assert await source.card(AMOUNT, wait_s=1, counter=3) == codes.READER_GONE
-        with anyio.fail_after(5):
-            found: Outcome = codes.READER_GONE
-            while found == codes.READER_GONE:
-                await anyio.sleep(0.001)
-                found = await source.card(AMOUNT, wait_s=1, counter=3)
-        assert found == codes.CHIP_MUTE
-        group.cancel_scope.cancel()
-
-
 @pytest.mark.parametrize("driver", ["scanner", "pinpad"])
 def test_what_reads_no_cards_is_refused(driver: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=driver):
         card_reader(board(driver, card="tty"), site(tmp_path), tmp_path, World())
 
 
-def test_pcsc_without_a_kernel_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="kernel"):
-        card_reader(board("pcsc"), site(tmp_path), tmp_path, World())
-
-
-def test_pcsc_needs_no_port(tmp_path: Path) -> None:
-    pytest.importorskip("smartcard", reason="pyscard is not installed (extra `pcsc`)")
-    found = card_reader(board("pcsc"), site(tmp_path), tmp_path, World(), read_chip=kernel)
-    assert isinstance(found, ChipSlot)
+def test_a_chip_slot_is_the_chip_desks_own(tmp_path: Path) -> None:
+    found = card_reader(board("pcsc", card="tty"), site(tmp_path), tmp_path, World())
+    assert found is None
 
 
 def test_a_board_without_ports_has_no_devices(tmp_path: Path) -> None:

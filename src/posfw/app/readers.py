@@ -7,9 +7,8 @@ sale ended. Cancelling `card` returns when the device has confirmed that it take
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -22,16 +21,14 @@ from posfw.board.driver import serial_path
 from posfw.board.profile import BoardProfile
 from posfw.board.site import Site
 from posfw.card import neo
-from posfw.card.codes import CHIP_MUTE, NO_CARD, READER_GONE
-from posfw.card.pcsc.status import Absence
+from posfw.card.codes import NO_CARD
 from posfw.card.supervisor import Activity
 from posfw.card.task import AbecsPinPad, NeoReader, OpenPort, Scanner, SerialCardReader
 from posfw.values.card import CardRead
 from posfw.values.errors import ConfigError, DeviceError
 from posfw.values.money import Money
 
-__all__ = ["CardSource", "ChipSlot", "NeoSource", "ReadChip", "StripeSource", "card_reader",
-           "pin_pad", "scanner"]  # fmt: skip
+__all__ = ["CardSource", "NeoSource", "StripeSource", "card_reader", "pin_pad", "scanner"]
 
 Outcome: TypeAlias = CardRead | str
 Watch: TypeAlias = Callable[[Activity], None]
@@ -100,143 +97,31 @@ class NeoSource:
             return
 
 
-class PoweredCard(Protocol):
-    """A powered card, as `card.pcsc.driver.PcscCard` is one."""
-
-    protocol: int
-
-    async def transmit(self, command: bytes) -> bytes | Absence:
-        """Return the answer with its status, or why there is none."""
-        ...
-
-    async def close(self) -> None:
-        """Take the power from the card."""
-        ...
-
-
-class Slot(Protocol):
-    """One slot, as `card.pcsc.driver.PcscSlot` is one."""
-
-    async def inserted(self) -> None:
-        """Return when a card is in."""
-        ...
-
-    async def removed(self) -> None:
-        """Return when the slot is empty."""
-        ...
-
-    async def connect(self) -> PoweredCard | Absence:
-        """Power the card."""
-        ...
-
-
-ReadChip: TypeAlias = Callable[[PoweredCard, Money, int], Awaitable[Outcome]]
-
-
-@dataclass(slots=True)
-class ChipSlot:
-    """A PC/SC slot; the kernel reads the card, which stays powered until the sale is finished.
-
-    Attributes:
-        open_slot: opens the slot; entering raises DeviceError while the reader is missing.
-        read_chip: runs the kernel up to the question to the issuer.
-        retry_s: between attempts to open.
-        watch: told what the slot is at.
-    """
-
-    open_slot: Callable[[], AbstractAsyncContextManager[Slot]]
-    read_chip: ReadChip
-    retry_s: float = 2.0
-    watch: Watch = lambda _: None
-    _slot: Slot | None = None
-    _card: PoweredCard | None = field(default=None, repr=False)
-
-    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Keep the slot open; a missing reader is tried again."""
-        started = False
-        while True:
-            try:
-                async with self.open_slot() as self._slot:
-                    if not started:
-                        started = True
-                        task_status.started()
-                    await anyio.sleep_forever()
-            except DeviceError:
-                self._slot = None
-            if not started:
-                started = True
-                task_status.started()
-            await anyio.sleep(self.retry_s)
-
-    async def card(self, amount: Money, *, wait_s: float, counter: int) -> Outcome:
-        """Wait for a card and let the kernel read it."""
-        if self._slot is None:
-            return READER_GONE
-        try:
-            card = await self._powered(self._slot, wait_s)
-            if isinstance(card, str):
-                return card
-            self._card = card
-            return await self.read_chip(card, amount, counter)
-        except DeviceError:
-            return READER_GONE
-        finally:
-            self.watch(Activity.IDLE)
-
-    async def _powered(self, slot: Slot, wait_s: float) -> PoweredCard | str:
-        """Return the card; one that is out again before it is powered was not in."""
-        with anyio.move_on_after(wait_s):
-            while True:
-                self.watch(Activity.WAITING)
-                await slot.inserted()
-                self.watch(Activity.READING)
-                card = await slot.connect()
-                if not isinstance(card, Absence):
-                    return card
-                if card is Absence.MUTE:
-                    return CHIP_MUTE
-        return NO_CARD
-
-    async def finished(self, *, approved: bool) -> None:
-        """Take the power away and wait until the card is out."""
-        del approved
-        card, self._card = self._card, None
-        if card is None or self._slot is None:
-            return
-        await card.close()
-        try:
-            await self._slot.removed()
-        except DeviceError:
-            return
-
-
 def card_reader(
     board: BoardProfile,
     site: Site,
     state: Path,
     world: World,
     *,
-    read_chip: ReadChip | None = None,
     watch: Watch = lambda _: None,
 ) -> CardSource | None:
     """Return the board's way in for cards (`card.driver`), None where it has none.
+
+    None also for `pcsc`: the chip desk opens its slot itself (app/chip_slot.py).
 
     Args:
         board: the profile.
         site: may name other paths for ports.
         state: where relative paths lie.
         world: opens ports.
-        read_chip: the kernel, for `pcsc`.
         watch: told what the reader is at; must not block.
 
     Raises:
-        ConfigError: a driver that reads no cards, or one that lacks its kernel or its library.
+        ConfigError: a driver that reads no cards.
     """
     driver = board.table("card").get("driver", "magstripe")
-    if driver == "pcsc":
-        return _chip_slot(read_chip, watch)
     opened = _opener("card", board, site, state, world)
-    if opened is None:
+    if opened is None or driver == "pcsc":
         return None
     if driver == "magstripe":
         return StripeSource(SerialCardReader("card", open_port=opened))
@@ -275,17 +160,3 @@ def _opener(
         return await world.open_port(serial_path(port.path, root), baudrate=port.baud)
 
     return open_port
-
-
-def _chip_slot(read_chip: ReadChip | None, watch: Watch) -> ChipSlot:
-    if read_chip is None:
-        raise ConfigError("A chip reader needs the EMV kernel.", code="CFG-020")
-    try:
-        from posfw.card.pcsc.driver import PcscSlot  # noqa: PLC0415 - pyscard is an extra
-    except ImportError as error:
-        raise ConfigError(
-            "card.driver is pcsc, and pyscard is not installed.",
-            code="CFG-020",
-            next_step="Install posfw with its extra `pcsc`.",
-        ) from error
-    return ChipSlot(lambda: PcscSlot(""), read_chip, watch=watch)

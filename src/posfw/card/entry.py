@@ -68,31 +68,18 @@ class Event(Enum):
 
 
 class Prompt(Enum):
-    """Sentences for the customer: English is the key, zh-Hans and zh-Hant beside it."""
+    """Sentences for the customer; `value` is the key of the catalogues."""
 
-    PRESENT = (mark("Tap, insert or swipe the card"), "请挥卡、插卡或刷卡", "請揮卡、插卡或刷卡")
-    INSERT = (mark("Insert the card"), "请插卡", "請插卡")
-    LEAVE = (mark("Reading: leave the card in"), "正在读卡,请勿拔卡", "正在讀卡,請勿拔卡")
-    TOO_EARLY = (
-        mark("Removed too early: insert the card again"),
-        "卡片拔出过早,请重新插卡",
-        "卡片拔出過早,請重新插卡",
-    )
-    SWIPE_INSTEAD = (
-        mark("The chip does not answer: take the card out and swipe it"),
-        "芯片无应答,请移卡后刷卡",
-        "晶片無應答,請移卡後刷卡",
-    )
-    TAP_AGAIN = (mark("Tap again and hold the card still"), "请重新挥卡", "請重新揮卡")
-    SWIPE_AGAIN = (mark("Swipe again"), "请重新刷卡", "請重新刷卡")
-    ONE_CARD = (mark("Present one card only"), "请只出示一张卡", "請只出示一張卡")
-    REMOVE = (mark("Remove the card"), "请移卡", "請移卡")
-    CANCELLING = (mark("Cancelling…"), "正在取消", "正在取消")
-
-    @property
-    def en(self) -> str:
-        """The English sentence, key of the catalogues."""
-        return self.value[0]
+    PRESENT = mark("Tap, insert or swipe the card")
+    INSERT = mark("Insert the card")
+    LEAVE = mark("Reading: leave the card in")
+    TOO_EARLY = mark("Removed too early: insert the card again")
+    SWIPE_INSTEAD = mark("The chip does not answer: take the card out and swipe it")
+    TAP_AGAIN = mark("Tap again and hold the card still")
+    SWIPE_AGAIN = mark("Swipe again")
+    ONE_CARD = mark("Present one card only")
+    REMOVE = mark("Remove the card")
+    CANCELLING = mark("Cancelling…")
 
 
 @dataclass(frozen=True, slots=True)
