@@ -18,13 +18,25 @@ import anyio.to_thread
 from posfw.app.verbs import Body, Progress, Verb, text_of
 from posfw.board.site import Site
 from posfw.journal import reading
+from posfw.journal.archive import KEEP_BATCHES
 from posfw.journal.batches import transactions
+from posfw.journal.checking import check_archived
 from posfw.journal.export import FORMATS, render
 from posfw.journal.store import Journal
-from posfw.journal.task import KEEP, Backup, backup, look, restore
+from posfw.journal.task import (
+    KEEP,
+    Backup,
+    BackupPolicy,
+    backup,
+    keep_backups,
+    keep_house,
+    look,
+    restore,
+)
 from posfw.keys import software
 from posfw.ports import Clock, SecureElement
-from posfw.values.errors import CodecError, JournalCorruptError
+from posfw.values.errors import CodecError, JournalCorruptError, JournalError
+from posfw.values.events import Plain, Record, Topic
 from posfw.values.identity import parse_key
 
 __all__ = [
@@ -57,6 +69,7 @@ class Journalling:
             "journal_verify": self._verify,
             "journal_export": self._export,
             "journal_backup": self._backup,
+            "journal_archive": self._archive,
             "journal_reopen": self._reopen,
         }
 
@@ -67,8 +80,8 @@ class Journalling:
     async def _show(self, body: Body, _: Progress) -> Body:
         return {"ok": True, **await self.journal.life(parse_key(text_of(body, "key")))}
 
-    async def _verify(self, _: Body, __: Progress) -> Body:
-        bad = await self.journal.verify()
+    async def _verify(self, body: Body, _: Progress) -> Body:
+        bad = await self.journal.verify(whole=body.get("all") is True)
         return _verdict(bad, await self.journal.head(), await self.journal.position())
 
     async def _export(self, body: Body, _: Progress) -> Body:
@@ -87,6 +100,46 @@ class Journalling:
         key = self.element.chain_key()
         now = self.clock.now()
         return _copied(await backup(self.journal, folder, chain_key=key, now=now, keep=keep))
+
+    async def _archive(self, body: Body, _: Progress) -> Body:
+        steps = await self.journal.archive(self.clock.now(), _number(body, "keep", KEEP_BATCHES))
+        return {"ok": True, "steps": steps}
+
+    async def keep_copies(self, policy: BackupPolicy) -> None:
+        """Copy the journal by policy until cancelled; each copy or failure is a record."""
+
+        async def tell(what: Backup | JournalError) -> None:
+            if isinstance(what, Backup):
+                body: dict[str, Plain] = {"file": what.path.name, "entries": what.entry}
+                await self._note("backup", body)
+            else:
+                await self._note("backup_failed", {"code": what.stable_code, "cause": what.cause})
+
+        key = self.element.chain_key()
+        await keep_backups(self.journal, policy, chain_key=key, clock=self.clock, tell=tell)
+
+    async def keep_house(self, idle: Callable[[], bool]) -> None:
+        """Archive and check while `idle`, until cancelled or the archive cannot be used.
+
+        Then a record says why, and nothing more moves before the next start: sales go on.
+        """
+
+        async def tell(entries: int, bad: int | None) -> None:
+            await self._note("journal_checked", {"entries": entries, "first_bad": bad})
+
+        checks = [
+            record.at
+            for record in await self.journal.read(Topic.SYSTEM)
+            if record.name == "journal_checked"
+        ]
+        last = max(checks, default=None)
+        try:
+            await keep_house(self.journal, clock=self.clock, idle=idle, checked_at=last, tell=tell)
+        except JournalError as error:
+            await self._note("archive_failed", {"code": error.stable_code, "cause": error.cause})
+
+    async def _note(self, name: str, body: Mapping[str, Plain]) -> None:
+        await self.journal.append(Record(Topic.SYSTEM, name, self.clock.now(), body=body))
 
     async def _reopen(self, _: Body, __: Progress) -> Body:
         await self.journal.reopen(self.clock.now())
@@ -116,17 +169,21 @@ def file_life(path: Path, key: str) -> Body:
     return {"ok": True, **_looked(path, reading.life, parse_key(key))}
 
 
-def file_verify(path: Path, site: Site) -> Body:
-    """Check file and chain of a journal or a copy that nobody runs.
+def file_verify(path: Path, site: Site, *, whole: bool = False) -> Body:
+    """Check file and chain of a journal or a copy that nobody runs; `whole`: its archive too.
 
     Raises:
         JournalCorruptError: the file is damaged; a broken chain is told in the answer.
+        JournalArchiveError: `whole`, and the archive is missing, damaged or another's.
     """
     with look(path) as run:
         problems = run(lambda sql: sql("PRAGMA integrity_check(3)"))
         if problems != [("ok",)]:
             raise JournalCorruptError(f"The journal {path} is damaged: {problems[0][0]}.")
-        bad = run(reading.verify, software.load(Path(site.key_file)).chain_key())
+        if whole:
+            run(check_archived)
+        key = software.load(Path(site.key_file)).chain_key()
+        bad = run(reading.verify, key, whole=whole)
         return _verdict(bad, run(reading.head), run(reading.position))
 
 

@@ -71,16 +71,20 @@ def show(key: str, file: Path | None, state: Path, *, as_json: bool) -> int:
 
 
 @journal.command()
+@click.option(
+    "--all", "whole", is_flag=True, help="The archive too, from the first entry.  含归档"
+)
 @_file_option
 @state_option
 @json_option
-def verify(file: Path | None, state: Path, *, as_json: bool) -> int:
+def verify(file: Path | None, state: Path, *, whole: bool, as_json: bool) -> int:
     """Check file and hash chain; name the first missing or changed entry (exit code 6). 校验"""
 
     def offline(path: Path) -> Mapping[str, Any]:
-        return journalling.file_verify(path, _site(state))
+        return journalling.file_verify(path, _site(state), whole=whole)
 
-    code = _either(state, file, {"do": "journal_verify"}, offline, _show_verdict, as_json=as_json)
+    request = {"do": "journal_verify", "all": whole}
+    code = _either(state, file, request, offline, _show_verdict, as_json=as_json)
     return VERIFY_MISMATCH if code == 1 else code
 
 
@@ -92,6 +96,16 @@ def verify(file: Path | None, state: Path, *, as_json: bool) -> int:
 def backup(folder: Path, keep: int, state: Path, *, as_json: bool) -> int:
     """Copy the journal to FOLDER while the terminal sells, and verify the copy. 备份"""
     request = {"do": "journal_backup", "folder": str(folder.resolve()), "keep": keep}
+    return perform(state / "control.sock", request, as_json=as_json)
+
+
+@journal.command()
+@click.option("--keep", default=2, show_default=True, help="Closed batches that stay.  保留批次")
+@state_option
+@json_option
+def archive(keep: int, state: Path, *, as_json: bool) -> int:
+    """Move settled batches into the archive now; the terminal does it when idle. 归档"""
+    request = {"do": "journal_archive", "keep": keep}
     return perform(state / "control.sock", request, as_json=as_json)
 
 

@@ -15,8 +15,9 @@ from posfw.codec import cbor
 from posfw.journal import chain, records
 from posfw.journal.archive import ENTRY, digest
 from posfw.journal.sql import Mark, Sql, content_of, marked, older, one
+from posfw.values.errors import JournalArchiveError
 
-__all__ = ["Check", "begin", "page", "verify"]
+__all__ = ["Check", "begin", "check_archived", "page", "verify"]
 
 PAGE: Final = 1_000  # some 10 ms: a commit waits for one page at most
 
@@ -113,6 +114,17 @@ def _unsealed(sql: Sql) -> int | None:
     }
     same = mark.kept == told["kept"] and bool(rows) and cbor.decode(bytes(rows[0][0])) == told
     return None if same else max(1, mark.through)
+
+
+def check_archived(sql: Sql) -> None:
+    """Read every page of the archive, where nobody sells meanwhile.
+
+    Raises:
+        JournalArchiveError: it is missing, damaged or another journal's.
+    """
+    found = older(sql, "PRAGMA integrity_check(3)")
+    if found not in ([], [("ok",)]):
+        raise JournalArchiveError(f"The archive is damaged: {found[0][0]}.")
 
 
 def verify(
