@@ -29,7 +29,9 @@ SOURCE = ROOT / "src" / "posfw"
 # byte: Big5's second level (from C9) has simplified forms under rare old meanings (机, 号).
 LANGUAGES = {"zh_Hans": ("gb2312", 0xF7), "zh_Hant": ("big5", 0xC6)}
 MADE = datetime(2026, 11, 24, tzinfo=UTC)  # constant: the same texts give the same files
-REFUSAL_FIELDS = {1: "cause", 2: "next_step"}
+# What is looked up later: fields of the values that carry a sentence to where it is shown.
+CARRIED = {"Refusal": {1: "cause", 2: "next_step"}, "EntryRefusal": {2: "en"}}
+HANZI = re.compile(r"[\u4e00-\u9fff]")
 # A stable code, as posfw.values.errors and every table of conditions has them.
 CODE = re.compile(r"[A-Z]{3}-\d{3}")
 # Half-width signs that touch a Chinese character; GB/T 15834 has full-width ones there.
@@ -58,9 +60,18 @@ def said(source: str) -> set[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and CODE.fullmatch(str(node.value)):
             found.add(str(node.value))
+        if isinstance(node, ast.Tuple):
+            found.update(_in_three_languages(node))
         if isinstance(node, (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef)):
             found.update(_told(node, looks_up=looks_up))
     return found
+
+
+def _in_three_languages(row: ast.Tuple) -> Iterator[str]:
+    """Return the English of ("The card declined.", "卡片拒绝交易", "卡片拒絕交易")."""
+    texts = [text for cell in row.elts for text in _constants(cell, {})]
+    if len(row.elts) == 3 and [bool(HANZI.search(text)) for text in texts] == [False, True, True]:
+        yield texts[0]
 
 
 def _told(
@@ -75,10 +86,9 @@ def _told(
         name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
         if name == "mark" or (name == "texts" and looks_up):
             found.update(*(_constants(value, {}) for value in node.args[:1]))
-        if name == "Refusal":
-            for at, field in REFUSAL_FIELDS.items():
-                named = [word.value for word in node.keywords if word.arg == field]
-                found.update(*(_constants(v, words) for v in (*node.args[at : at + 1], *named)))
+        for at, field in CARRIED.get(name, {}).items():
+            named = [word.value for word in node.keywords if word.arg == field]
+            found.update(*(_constants(v, words) for v in (*node.args[at : at + 1], *named)))
     return found
 
 

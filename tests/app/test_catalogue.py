@@ -87,6 +87,12 @@ def g(cause):
             set(),
         ),
         ("from posfw.board.schema import texts\nBUS = texts('usb')", set()),
+        (
+            "NO = EntryRefusal('CRD-305', '卡片已过期', 'It has expired.')",
+            {"CRD-305", "It has expired."},
+        ),
+        ("ROWS = {1: ('Declined.', '交易拒绝', '交易拒絕')}", {"Declined."}),
+        ("ROWS = {'04': ('此卡被没收', 'Pick up card', '请联系发卡行')}", set()),
         ("'See PRN-201.' 'PRN-2011' 'ISO-88591' 'prn-201'", set()),
     ],
 )
