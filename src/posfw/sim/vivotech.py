@@ -74,6 +74,8 @@ class NeoSim:
         shown: (display, beep, lamp, on) as they were set.
         configuration: terminal data.
         activations: amounts asked, minor units, in order.
+        active: what the running activation was asked with.
+        held: a contact card waits for the issuer's answer; only Cancel is taken.
     """
 
     faults: NeoFaults = field(default_factory=NeoFaults)
@@ -82,6 +84,7 @@ class NeoSim:
     configuration: list[Node] = field(default_factory=list)
     activations: list[int] = field(default_factory=list)
     active: dict[int, bytes] | None = None
+    held: bool = False
     _stream: ByteStream | None = None
     _wait: anyio.CancelScope | None = None
     _changed: anyio.Event = field(default_factory=anyio.Event)
@@ -114,6 +117,7 @@ class NeoSim:
         asked, self.active = self.active, None
         await self._send(_event(3, 0x03) + _event(1, 0x11))
         status, data = _answer(card, way, asked)
+        self.held = way is Presented.INSERT
         await self._reply(_ACTIVATE, status, data)
 
     async def _command(self, group: TaskGroup, number: int, sub: int, data: bytes | None) -> None:
@@ -127,6 +131,8 @@ class NeoSim:
             await self._reply(number, _CRC, b"")
         elif number == _CANCEL:
             await self._cancel()
+        elif self.held:
+            await self._reply(number, _NOT_ALLOWED, b"")
         elif self.active is not None:  # "interpreted as Cancel" (Kiosk V manual, p22)
             self._end()
             await self._reply(number, _NOT_ALLOWED, b"")
@@ -174,6 +180,7 @@ class NeoSim:
 
     def _end(self) -> dict[int, bytes] | None:
         asked, self.active = self.active, None
+        self.held = False
         if self._wait is not None:
             self._wait.cancel()
         return asked

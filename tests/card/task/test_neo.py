@@ -126,6 +126,18 @@ async def test_an_offline_approval_is_marked() -> None:
     assert card.approved_offline
 
 
+async def test_a_contact_card_is_released_before_the_reader_is_asked_again() -> None:
+    sim = NeoSim()
+    async with running(sim) as (reader, _, _port):
+        assert isinstance(await sell(reader, sim, Presented.INSERT), CardRead)
+        held = [sim.held]
+        await reader.show(neo.Display.THANK_YOU)
+        held.append(sim.held)
+        assert held == [True, False]
+        assert isinstance(await sell(reader, sim, Presented.INSERT, counter=2), CardRead)
+        assert isinstance(await sell(reader, sim, Presented.TAP, counter=3), CardRead)
+
+
 async def test_a_misheard_command_is_said_again() -> None:
     sim = NeoSim()
     sim.faults.misheard = 2

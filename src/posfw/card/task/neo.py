@@ -25,6 +25,7 @@ from posfw.card.supervisor import Activity, Backoff
 from posfw.card.task.port import Latest, OpenPort, Port
 from posfw.card.vivotech2 import Burst, Deframer, Event, Frame, Reply
 from posfw.codec.tlv import Node
+from posfw.values.card import EntryMode
 from posfw.values.errors import DeviceError
 from posfw.values.money import Money
 
@@ -127,7 +128,11 @@ class NeoReader:
                 self._be(Activity.IDLE)
             if reply is None:
                 return CANCELLED
-            return result(reply, asked=amount, counter=counter)
+            outcome = result(reply, asked=amount, counter=counter)
+            # A contact kernel now waits for the issuer's answer, which it does not get from here:
+            # it is released before anything else is asked of the reader.
+            self._unconfirmed = _waits_for_issuer(outcome)
+            return outcome
 
     async def cancel(self) -> bool:
         """End a running activation; True when the reader has confirmed that it waits no more."""
@@ -269,3 +274,9 @@ class NeoReader:
         if activity is not self.activity:
             self.activity = activity
             self._watch(activity)
+
+
+def _waits_for_issuer(outcome: Outcome) -> bool:
+    if isinstance(outcome, str):
+        return False
+    return outcome.entry_mode is EntryMode.CHIP and not outcome.approved_offline
