@@ -65,7 +65,7 @@ class StripeSource:
         del amount, counter
         self.reader.forget()
         with anyio.move_on_after(wait_s):
-            return await anext(self.reader.reads())
+            return await self.reader.next_read()
         return NO_CARD
 
     async def finished(self, *, approved: bool) -> None:

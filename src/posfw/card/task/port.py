@@ -59,10 +59,14 @@ class Latest(Generic[T]):
     async def all(self) -> AsyncIterator[T]:
         """Yield items, oldest first, until cancelled."""
         while True:
-            while not self.items:
-                self._arrived = anyio.Event()
-                await self._arrived.wait()
-            yield self.items.popleft()
+            yield await self.next()
+
+    async def next(self) -> T:
+        """Return the oldest item as soon as there is one."""
+        while not self.items:
+            self._arrived = anyio.Event()
+            await self._arrived.wait()
+        return self.items.popleft()
 
 
 class Port(Generic[T]):

@@ -62,6 +62,10 @@ class SerialCardReader:
         """Yield cards, and stable codes (CRD-…) for reads that failed, until cancelled."""
         return self._latest.all()
 
+    async def next_read(self) -> Outcome:
+        """Return the oldest read as soon as there is one."""
+        return await self._latest.next()
+
     def forget(self) -> None:
         """Drop what was read before now."""
         self._latest.items.clear()
