@@ -43,7 +43,6 @@ TERMINAL: Final = "12345678"
 KEY_ID: Final = bytes.fromhex("1234567890123456")
 BASE_KEY: Final = bytes(range(32))
 MIDNIGHT: Final = datetime(2026, 3, 2, tzinfo=UTC)
-FILES: Final = ("journal.db", "journal.db-wal", "journal.db.anchor")
 RESTART_S: Final = 2.0  # systemd's RestartSec
 LASTED_S: Final = 60.0  # a process that lived longer was well
 SITE: Final = """
@@ -255,9 +254,9 @@ class Shop:
         """Give the next life a copy: a dead process still holds its files open in this one."""
         following = self._folder / f"life{self._life}"
         following.mkdir()
-        for name in FILES:
-            if (self._state / name).exists():
-                shutil.copyfile(self._state / name, following / name)
+        for path in self._state.iterdir():
+            if path.is_file() and not path.name.endswith(".lock"):
+                shutil.copyfile(path, following / path.name)
         self._state = following
 
     def _cut_in_write(self) -> None:
