@@ -69,8 +69,6 @@ class Activations:
     pre_activated: bool = False
     _gate: anyio.Lock = field(default_factory=anyio.Lock)
     _moved: anyio.Event = field(default_factory=anyio.Event)
-    _state: Activation | None = None
-    _seen: int = 0  # number of the newest record that `_state` holds
     _folded: Activation | None = None
 
     def verbs(self) -> Mapping[str, Verb]:

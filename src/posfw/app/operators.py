@@ -76,7 +76,7 @@ class Operators:
     _failed_at: dict[str, float] = field(default_factory=dict)
     _started_at: float = -1.0
     _staff: Staff | None = None
-    _seen: int = 0  # number of the newest record that `_staff` holds
+    _writes: int = 0
 
     def __post_init__(self) -> None:
         self._started_at = self.clock.monotonic()
@@ -95,14 +95,17 @@ class Operators:
         }
 
     async def staff(self) -> Staff:
-        """Return everybody as the journal has them now; read wholly only when something is new.
+        """Return everybody as the journal has them now.
 
-        Every sale asks, and the records of years are many.
+        Every sale asks, and nobody else writes this topic: it is read again after a write of ours.
         """
-        if self._staff is None or await self.records.read(Topic.OPERATOR, self._seen):
-            every = await self.records.read(Topic.OPERATOR)
-            self._staff, self._seen = fold(every), every[-1].number if every else 0
-        return self._staff
+        while True:
+            if self._staff is not None:
+                return self._staff
+            writes = self._writes
+            found = fold(await self.records.read(Topic.OPERATOR))
+            if writes == self._writes:
+                self._staff = found
 
     async def approve(self, body: Body, action: Action, subject: str) -> Approval:
         """Check the `approval` of a request ({operator, password}) and record its use.
@@ -204,7 +207,11 @@ class Operators:
         )
 
     async def _note(self, name: str, operator: str, body: Mapping[str, Plain]) -> None:
-        await self.records.append(Record(Topic.OPERATOR, name, self.clock.now(), operator, body))
+        record = Record(Topic.OPERATOR, name, self.clock.now(), operator, body)
+        try:
+            await self.records.append(record)
+        finally:  # cancelled, it may have been written all the same
+            self._staff, self._writes = None, self._writes + 1
 
     async def _list(self, _: Body, __: Progress) -> Body:
         staff = await self.staff()
