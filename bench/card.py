@@ -108,7 +108,8 @@ def card_loop() -> Claim:
         "ms",
         1.0,
         f"{READS} swipes and {READS} activations on two ptys, the simulated readers in the same"
-        f" loop, without the turns of other programs; best of {ROUNDS**2} rounds; the same loop with nothing to read: {idle:.2f} ms",
+        f" loop, without the turns of other programs; best of"
+        f" {ROUNDS**2} rounds; the same loop with nothing to read: {idle:.2f} ms",
     )
 
 
