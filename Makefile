@@ -77,7 +77,22 @@ DECODER ?= 0
 fuzz: env-dev  ## mutants against every parser for SECONDS; ends with one JSON line
 	@$(PY) -m tests.fuzz $(SECONDS) --decoder $(DECODER)
 
-bench: env-dev  ## every performance claim as a ratio measured in this run
+.venv-bench/ready: requirements/bench.txt | env-dev
+	@$(PY) -m venv .venv-bench
+	@.venv-bench/bin/python -m pip install --quiet --require-hashes -r requirements/bench.txt
+	@touch $@
+
+BOARD ?= qemu-virt-arm64
+image: env-dev  ## the image of BOARD, from pinned packages, in out/image/BOARD
+	@$(PY) scripts/flash/image --board $(BOARD)
+
+qemu: image  ## a short business day in the image of BOARD, in QEMU, by hand afterwards
+	@$(PY) scripts/qemu/run --board $(BOARD)
+
+qemu-test: image  ## the image of BOARD in QEMU: day, power cut, hardware
+	@POSFW_QEMU=$(BOARD) $(PY) -m pytest -q -s tests/qemu
+
+bench: env-dev .venv-bench/ready  ## every performance claim as a ratio measured in this run
 	@$(PY) -m bench
 
 pins:  ## regenerate requirements/*.txt (needs uv)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sqlite3
+import subprocess
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from unittest.mock import patch
 
-from bench.claim import Claim, best
+from bench.claim import ROUNDS, Claim, best
 from bench.growth import multiply
 from posfw.journal import driver
 from posfw.journal.archive import KEEP_BATCHES
@@ -28,7 +30,11 @@ from posfw.values.outcome import Answer
 from posfw.values.transaction import Conclusion, Ending, Intent, Kind
 from tests.journal.storage import Storage, stored, why_not
 
+T = TypeVar("T")
+
 SALES = 300
+PEERS = Path(__file__).parent.parent / ".venv-bench" / "bin" / "python"
+PUT_BYTES = 300  # what one transition writes beside keys: two bodies and a code
 BATCH = 500  # records a batch holds
 # Larger figures take minutes: SOAK_SALES=100000 and BYTES_SALES=100000 are a release's.
 SOAK_SALES = int(os.environ.get("SOAK_SALES", "4000"))
@@ -64,8 +70,8 @@ def _opened(path: Path, *, create: bool = True) -> AbstractAsyncContextManager[J
     )
 
 
-def _with_journal(run: Callable[[Journal, Path], Awaitable[float]]) -> float:
-    async def main(folder: Path) -> float:
+def _with_journal(run: Callable[[Journal, Path], Awaitable[T]]) -> T:
+    async def main(folder: Path) -> T:
         path = folder / "journal.db"
         async with _opened(path) as journal:
             return await run(journal, path)
@@ -157,6 +163,52 @@ def journal_commit() -> Claim:
     )
 
 
+def _commits_ms() -> list[float]:
+    """Return how long each of SALES sales waited for a commit, on average of its two."""
+
+    async def run(journal: Journal, _: Path) -> list[float]:
+        return [each / 2 * 1e3 for each in await _commits_s(journal, SALES)]
+
+    return _with_journal(run)
+
+
+def _puts_ms(name: str) -> list[float]:
+    """Return how long puts into a queue took, in its own process and environment."""
+    if not PEERS.exists():
+        raise RuntimeError("make .venv-bench/ready installs persist-queue and litequeue")
+    with tempfile.TemporaryDirectory() as folder:
+        command: list[str | Path] = [
+            PEERS,
+            "bench/queues.py",
+            name,
+            folder,
+            str(2 * SALES),
+            str(PUT_BYTES),
+        ]
+        done = subprocess.run(command, cwd=PEERS.parents[2], capture_output=True, check=True)
+    times: list[float] = json.loads(done.stdout)
+    return times
+
+
+def journal_wall() -> Claim:
+    """Wall time of one durable transition against one durable put of two queues on SQLite."""
+    found: dict[str, list[float]] = {"journal": [], "persist-queue": [], "litequeue": []}
+    for _ in range(ROUNDS):  # in turns: all see the same disk
+        found["journal"] += _commits_ms()
+        for name in ("persist-queue", "litequeue"):
+            found[name] += _puts_ms(name)
+    middle = {name: sorted(times)[len(times) // 2] for name, times in found.items()}
+    peers = ", ".join(f"{name} {middle[name]:.3f}" for name in ("persist-queue", "litequeue"))
+    return Claim(
+        middle["journal"],
+        min(middle["persist-queue"], middle["litequeue"]),
+        "ms p50",
+        1.1,
+        f"one of a sale's two commits (three to five rows, chain) against one put of {PUT_BYTES}"
+        f" bytes (one row), all WAL with synchronous FULL; {peers}; other: the faster",
+    )
+
+
 def sale_commits() -> Claim:
     """Syncs a sale waits for: counted under the journal, against its two durable transitions."""
     if why_not():
@@ -198,10 +250,10 @@ async def _past(folder: Path, transactions: int) -> Path:
     return path
 
 
-async def _commits_s(journal: Journal) -> list[float]:
-    """Return how long the two commits of each sale of a block took together."""
+async def _commits_s(journal: Journal, count: int = GROWTH_BLOCK) -> list[float]:
+    """Return how long the two commits of each of `count` sales took together."""
     found = []
-    for _ in range(GROWTH_BLOCK):
+    for _ in range(count):
         before = time.perf_counter()
         begun = await journal.begin(INTENT)
         await journal.conclude(Conclusion(begun.key, Ending.APPROVED, NOW, ANSWER, copies=2))
@@ -314,6 +366,7 @@ def _open_files() -> int:
 
 CLAIMS = {
     "journal_commit": journal_commit,
+    "journal_wall": journal_wall,
     "sale_commits": sale_commits,
     "journal_growth": journal_growth,
     "journal_bytes": journal_bytes,

@@ -3,12 +3,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import warnings
 import xml.etree.ElementTree as ET
 import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 
 from posfw.journal import reading
@@ -81,6 +83,27 @@ async def test_a_sheet_holds_texts_and_amounts_and_no_formula(tmp_path: Path) ->
     assert b'<c s="2"><v>12.50</v></c>' in zipfile.ZipFile(io.BytesIO(data)).read(
         "xl/worksheets/sheet1.xml"
     )
+
+
+async def test_an_independent_reader_opens_the_sheet(tmp_path: Path) -> None:
+    """openpyxl, as accountants' scripts use it: texts stay texts, amounts are numbers."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # it warns of what a spreadsheet would repair
+        book = openpyxl.load_workbook(io.BytesIO(render(await rows(tmp_path), "xlsx", SHOP)))
+    sheet = book["posfw"]
+    heading, *lines = sheet.iter_rows()
+    assert [cell.value for cell in heading] == [name for name, _ in COLUMNS]
+    names = [cell.value for cell in heading]
+    assert len(lines) == len(NOTES)
+    for line, note in zip(lines, NOTES, strict=True):
+        by_name = dict(zip(names, line, strict=True))
+        assert {cell.data_type for cell in line} <= {"s", "inlineStr", "n"}  # "f" is a formula
+        assert by_name["备注"].value == note.replace("\x01", "\ufffd")
+        assert by_name["商户号"].value == SHOP[0]
+        assert by_name["商户号"].number_format == "@"
+        assert by_name["交易金额"].value == 12.5
+        assert by_name["交易金额"].number_format == "0.00"
+        assert by_name["手续费"].value is None
 
 
 async def test_json_lines_hold_integer_minor_units(tmp_path: Path) -> None:

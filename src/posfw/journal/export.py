@@ -150,13 +150,20 @@ _BOOK = (
     f'{_HEAD}<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}"><sheets>'
     '<sheet name="posfw" sheetId="1" r:id="rId1"/></sheets></workbook>'
 )
+_PLAIN = 'fontId="0" fillId="0" borderId="0"'
 # Style 0 is plain, 1 is text (@: digits stay digits), 2 is 0.00 (ECMA-376, 18.8.30: ids 49 and 2).
 _STYLES = (
     f'{_HEAD}<styleSheet xmlns="{_MAIN}"><fonts count="1"><font/></fonts>'
-    '<fills count="1"><fill/></fills><borders count="1"><border/></borders>'
-    '<cellStyleXfs count="1"><xf/></cellStyleXfs><cellXfs count="3"><xf/>'
-    '<xf numFmtId="49" applyNumberFormat="1"/><xf numFmtId="2" applyNumberFormat="1"/>'
-    "</cellXfs></styleSheet>"
+    # A fill names a pattern, and spreadsheets keep the first two for themselves (18.8.20).
+    '<fills count="2"><fill><patternFill patternType="none"/></fill>'
+    '<fill><patternFill patternType="gray125"/></fill></fills>'
+    '<borders count="1"><border/></borders>'
+    f'<cellStyleXfs count="1"><xf numFmtId="0" {_PLAIN}/></cellStyleXfs><cellXfs count="3">'
+    f'<xf numFmtId="0" {_PLAIN} xfId="0"/>'
+    f'<xf numFmtId="49" {_PLAIN} xfId="0" applyNumberFormat="1"/>'
+    f'<xf numFmtId="2" {_PLAIN} xfId="0" applyNumberFormat="1"/></cellXfs>'
+    '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles>'
+    "</styleSheet>"
 )
 
 
