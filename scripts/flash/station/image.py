@@ -48,12 +48,15 @@ class Plan:
         board: id of the profile.
         out: folder of the results.
         cache: folder of packages and wheels.
+        revision: what of the repository is built.
         relock: take what Debian has now and write the lock, instead of refusing a difference.
+        accept: build with what Debian has now, and note the difference.
     """
 
     board: str
     out: Path
     cache: Path
+    revision: str = "HEAD"
     relock: bool = False
     accept: bool = False
 
@@ -82,10 +85,12 @@ def build(plan: Plan) -> dict[str, Any]:
     def lap(name: str) -> None:
         laps[name] = round(time.monotonic() - began - sum(laps.values()), 1)
 
-    epoch = int(run(["git", "log", "-1", "--format=%ct"], cwd=REPOSITORY))
+    commit = run(["git", "rev-parse", plan.revision], cwd=REPOSITORY).strip()
+    epoch = int(run(["git", "log", "-1", "--format=%ct", commit], cwd=REPOSITORY))
+    source = _source(plan, commit, epoch)
     apt, packages, kernel = _packages(plan, table, board["arch"])
     lap("packages")
-    wheels = [*_wheels(plan, arch), _own_wheel(plan, epoch)]
+    wheels = [*_wheels(plan, arch, source), *(source / "dist").glob("*.whl")]
     lap("wheels")
     plan.out.mkdir(parents=True, exist_ok=True)
     work = plan.out / "work"
@@ -95,7 +100,7 @@ def build(plan: Plan) -> dict[str, Any]:
     root.unpack([_file(apt, p) for p in packages if p != kernel], table["packages"]["strip"])
     root.modules(unpacked, version, [*board["early"], *board["modules"]])
     root.python(wheels, plan.board)
-    root.service(REPOSITORY / "deploy", plan.board)
+    root.service(source / "deploy", plan.board)
     users = root.finish()
     lap("tree")
     files = _files(plan, board, unpacked, version, epoch, users["posfw"])
@@ -103,15 +108,14 @@ def build(plan: Plan) -> dict[str, Any]:
     parts = bill(plan.board, board["arch"], packages, wheels, epoch)
     (plan.out / "sbom.json").write_text(json.dumps(parts, indent=1, sort_keys=True) + "\n")
     disk = plan.out / "disk.img"
-    commit = run(["git", "rev-parse", "--short=12", "HEAD"], cwd=REPOSITORY).strip()
     (plan.out / "disk.img.manifest.json").write_bytes(
-        make_manifest(disk, board=plan.board, version=commit)
+        make_manifest(disk, board=plan.board, version=commit[:12])
     )
     shutil.rmtree(work)
     lap("manifest")
     document = {
         "board": plan.board,
-        "commit": commit,
+        "commit": commit[:12],
         "kernel": version,
         "packages": len(packages),
         "wheels": len(wheels),
@@ -163,9 +167,9 @@ def _packages(plan: Plan, table: dict[str, Any], name: str) -> tuple[Apt, list[P
     return apt, found, kernel
 
 
-def _wheels(plan: Plan, arch: dict[str, Any]) -> list[Path]:
+def _wheels(plan: Plan, arch: dict[str, Any], source: Path) -> list[Path]:
     """Fetch the pinned wheels for the target; pip checks every digest, nothing is installed."""
-    wanted = REPOSITORY / "requirements" / arch["requirements"]
+    wanted = source / "requirements" / arch["requirements"]
     text = _without(wanted.read_text(encoding="utf-8"), arch["from_debian"])
     key = hashlib.sha256(text.encode()).hexdigest()[:16]
     folder = plan.cache / f"wheels-{key}"
@@ -204,23 +208,19 @@ def _without(text: str, names: Sequence[str]) -> str:
     return "".join(kept)
 
 
-def _own_wheel(plan: Plan, epoch: int) -> Path:
-    """Build posfw's wheel from the last commit."""
-    commit = run(["git", "rev-parse", "HEAD"], cwd=REPOSITORY).strip()
-    folder = plan.cache / f"posfw-{commit}"
+def _source(plan: Plan, commit: str, epoch: int) -> Path:
+    """Return a tree of the commit, with posfw's wheel in dist/."""
+    folder = plan.cache / f"source-{commit}"
     if not folder.is_dir():
-        source = plan.cache / f"source-{commit}-{os.getpid()}"
-        source.mkdir(parents=True)
-        archive = source / "source.tar"
-        run(["git", "archive", "-o", archive.resolve(), commit], cwd=REPOSITORY)
-        run(["tar", "-xf", archive.resolve()], cwd=source)
+        fresh = plan.cache / f"source-{commit}-{os.getpid()}"
+        fresh.mkdir(parents=True)
+        run(["git", "archive", "-o", fresh / "source.tar", commit], cwd=REPOSITORY)
+        run(["tar", "-xf", "source.tar"], cwd=fresh)
         python = REPOSITORY / ".venv/bin/python"
         build: list[str | Path] = [python, "-m", "hatchling", "build", "-t", "wheel", "-d", "dist"]
-        run(build, cwd=source, extra={"SOURCE_DATE_EPOCH": str(epoch)})
-        (source / "dist").rename(folder)
-        shutil.rmtree(source)
-    (wheel,) = folder.glob("*.whl")
-    return wheel
+        run(build, cwd=fresh, extra={"SOURCE_DATE_EPOCH": str(epoch)})
+        fresh.rename(folder)
+    return folder
 
 
 def _kernel(apt: Apt, kernel: Package, work: Path) -> tuple[Path, str]:
@@ -267,6 +267,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--board", required=True, help="id of the board profile")
     made.add_argument("--out", type=Path, help="folder of the results [out/image/BOARD]")
     made.add_argument("--cache", type=Path, help="packages and wheels [out/image/cache]")
+    made.add_argument("--revision", default="HEAD", help="commit or tag to build [HEAD]")
     made.add_argument("--relock", action="store_true", help="pin what Debian has now")
     made.add_argument(
         "--accept", action="store_true", help="build what Debian has now, and say so"
@@ -282,7 +283,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     out = (options.out or base / options.board).resolve()
     cache = (options.cache or base / "cache").resolve()
     try:
-        document = build(Plan(options.board, out, cache, options.relock, options.accept))
+        document = build(
+            Plan(options.board, out, cache, options.revision, options.relock, options.accept)
+        )
     except BenchError as error:
         sys.stderr.write("\n".join(error.reasons) + "\n")
         told = {"exit": int(error.code), "reasons": list(error.reasons)}
