@@ -47,6 +47,8 @@ async def everything(journal: Journal) -> dict[str, Any]:
     found: dict[str, Any] = {"batches": numbers, "closed": list(await journal.batches(100))}
     for number in numbers:
         rows = found[f"rows {number}"] = list(await journal.transactions(number))
+        found[f"settled {number}"] = await journal.settled(number)
+        found[f"printed {number}"] = list(await journal.receipts(number))
         for row in rows:
             key = row.begun.key
             found[str(key)] = (await journal.life(key), await journal.transaction(key))
@@ -66,6 +68,9 @@ async def test_the_past_is_the_same_before_and_after_it_moved(tmp_path: Path) ->
     async with opened(tmp_path) as journal:
         await trade(journal)
         before = await everything(journal)
+        assert len(before["printed 1"]) == 8
+        assert before["settled 1"]["count"] == 4
+        assert before[f"settled {BATCHES + 1}"] is None
         entries = await journal.tail(1000)
         assert await journal.archive(NOW, 2) > 0
         assert await everything(journal) == before
@@ -230,7 +235,11 @@ async def test_without_its_archive_a_journal_sells_and_says_what_is_missing(
         with pytest.raises(JournalArchiveError):
             await journal.verify(whole=True)
         await print_all(journal)
-        await journal.close(await journal.freeze(NOW), {}, NOW)
+        settled = await journal.freeze(NOW)
+        await journal.close(settled, {}, NOW)
+        assert await journal.settled(settled) is not None
+        report = DocumentRef(DocumentKind.SETTLEMENT, "77")
+        assert (await journal.enqueue(report, Copy.SINGLE, NOW)).duplicate  # nobody knows
         with pytest.raises(JournalArchiveError):
             await journal.archive(NOW, 0)
         assert len(await journal.transactions()) == 0

@@ -10,13 +10,13 @@ from posfw.codec import cbor
 from posfw.journal import jobs
 from posfw.journal.rows import TXN_COLUMNS, transaction_of
 from posfw.journal.sales import open_batch
-from posfw.journal.sql import Sql, append_entry, older
+from posfw.journal.sql import Row, Sql, append_entry, older
 from posfw.values.document import Copy, DocumentKind, DocumentRef
 from posfw.values.errors import MisuseError, RefusedError
 from posfw.values.identity import following
 from posfw.values.transaction import Transaction
 
-__all__ = ["close", "closed", "freeze", "thaw", "transactions"]
+__all__ = ["close", "closed", "freeze", "settled", "thaw", "transactions"]
 
 
 def transactions(sql: Sql, terminal: str, batch: int | None) -> list[Transaction]:
@@ -106,7 +106,16 @@ def closed(sql: Sql, limit: int) -> list[dict[str, Any]]:
     if len(rows) < limit:  # one that is moving may be in both
         here = {row[0] for row in rows}
         rows += [row for row in older(sql, query, (limit,)) if row[0] not in here]
-    return [
-        {"batch": number, "opened_at": opened, "closed_at": at, **cbor.decode(bytes(result))}
-        for number, opened, at, result in rows[:limit]
-    ]
+    return [_settlement(row) for row in rows[:limit]]
+
+
+def settled(sql: Sql, batch: int) -> dict[str, Any] | None:
+    """Return one closed batch with its settlement; the archive is asked for old ones alone."""
+    query = "SELECT number, opened_at, closed_at, result FROM batch WHERE number = ?"
+    rows = sql(query, (batch,)) or older(sql, query, (batch,))
+    return _settlement(rows[0]) if rows and rows[0][2] else None
+
+
+def _settlement(row: Row) -> dict[str, Any]:
+    number, opened, at, result = row
+    return {"batch": number, "opened_at": opened, "closed_at": at, **cbor.decode(bytes(result))}

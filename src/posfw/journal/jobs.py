@@ -7,9 +7,18 @@ from datetime import datetime
 from posfw.journal.rows import job_of
 from posfw.journal.sql import Sql, append_entry, older
 from posfw.values.document import Copy, DocumentKind, DocumentRef, Job, JobState
-from posfw.values.errors import MisuseError
+from posfw.values.errors import JournalArchiveError, MisuseError
 
-__all__ = ["after_restart", "enqueue", "in_state", "insert", "mark", "next_job", "queue_receipts"]
+__all__ = [
+    "after_restart",
+    "enqueue",
+    "in_state",
+    "insert",
+    "mark",
+    "next_job",
+    "queue_receipts",
+    "receipts",
+]
 
 _COLUMNS = "number, kind, subject, copy, duplicate, state, band, reason"
 RANK = {kind: rank for rank, kind in enumerate(DocumentKind)}
@@ -39,11 +48,17 @@ def queue_receipts(sql: Sql, subject: str, copies: int) -> None:
 
 
 def enqueue(sql: Sql, ref: DocumentRef, copy: Copy, at: datetime, *, duplicate: bool) -> Job:
-    """Queue a copy on request; a copy that was ever queued before is a duplicate."""
+    """Queue a copy on request; a copy that was ever queued before is a duplicate.
+
+    So is one of which nobody knows, because the archive cannot be read (I10).
+    """
     query = "SELECT 1 FROM job WHERE kind = ? AND subject = ? AND copy = ? LIMIT 1"
     values = (ref.kind.value, ref.subject, copy.value)
-    before = sql(query, values) or older(sql, query, values)
-    number = insert(sql, ref, copy, duplicate=duplicate or bool(before))
+    try:
+        before = bool(sql(query, values) or older(sql, query, values))
+    except JournalArchiveError:
+        before = True
+    number = insert(sql, ref, copy, duplicate=duplicate or before)
     append_entry(sql, "print", "asked", at, {"job": number, "subject": ref.subject})
     return _job(sql, number)
 
@@ -76,12 +91,22 @@ def mark(sql: Sql, job: Job, state: JobState, band: int, reason: str, at: dateti
 
 
 def in_state(sql: Sql, state: JobState) -> list[Job]:
-    """Return the jobs in a state, oldest first."""
+    """Return the jobs in a state that the journal still holds, oldest first."""
     rows = sql(
         f"SELECT {_COLUMNS} FROM job WHERE state = ? ORDER BY number LIMIT ?",  # noqa: S608 - constant columns
         (state.value, MAX_WAITING),
     )
     return [job_of(row) for row in rows]
+
+
+def receipts(sql: Sql, terminal: str, batch: int) -> list[Job]:
+    """Return the receipts of a batch that were ever queued, wherever they lie, oldest first."""
+    first = f"{terminal}-{batch:06d}-"
+    query = f"SELECT {_COLUMNS} FROM job WHERE kind = ? AND subject >= ? AND subject < ?"  # noqa: S608 - constant columns
+    values = (DocumentKind.RECEIPT.value, first, first + "~")
+    rows = {row[0]: row for row in older(sql, query, values)}
+    rows |= {row[0]: row for row in sql(query, values)}
+    return [job_of(row) for _, row in sorted(rows.items())]
 
 
 def after_restart(sql: Sql, at: datetime) -> int:

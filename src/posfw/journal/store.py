@@ -78,6 +78,9 @@ class Journal:
         self._known = Anchor()
         self._reserve_mib = 0
         self._sales = 0
+        self._writes = self._owed_writes = 0
+        self._standing: tuple[int, Standing] | None = None
+        self._nothing_owed = -1  # as of how many writes of owed messages there were none
         self._archiving = anyio.Lock()
         self._owed_changes = Changes()
         self._job_changes = Changes()
@@ -206,22 +209,32 @@ class Journal:
         """
         if self._behind and self._known.ksn > ksn:
             stan, ksn = self._known.stan, self._known.ksn
-        ahead = await self._transact(sales.catch_up, stan, ksn, at)
+        ahead = await self._owe(sales.catch_up, stan, ksn, at)
         self._behind = ""
         await self._worker.run(self._write_anchor)
         return ahead
 
     async def position(self) -> Mapping[str, int]:
         """Return how far the journal has come: `entry`, `ksn`, `stan` (the next)."""
-        return await self._transact(reading.position)
+        return await self._read(reading.position)
 
     async def _transact(self, function: Callable[..., T], *values: object, **named: object) -> T:
         """Run one SQL transaction to its end, whatever happens to the caller."""
-        return await self._worker.run(self._session.transaction, function, values, named)
+        try:
+            return await self._worker.run(self._session.transaction, function, values, named)
+        finally:
+            self._writes += 1  # also after a cancellation: it has happened
+
+    async def _read(self, function: Callable[..., T], *values: object) -> T:
+        """Run one SQL transaction that changes nothing."""
+        return await self._worker.run(self._session.transaction, function, values, {})
 
     async def begin(self, intent: Intent) -> Begun:
         """Commit 1 (ports.SaleJournal)."""
-        return await self._worker.run(self._begin, intent)
+        try:
+            return await self._worker.run(self._begin, intent)
+        finally:
+            self._writes += 1
 
     def _begin(self, intent: Intent) -> Begun:
         if self._behind:
@@ -249,7 +262,11 @@ class Journal:
 
     async def conclude(self, conclusion: Conclusion) -> None:
         """Commit 2 (ports.SaleJournal)."""
-        await self._transact(sales.conclude, conclusion)
+        try:
+            await self._transact(sales.conclude, conclusion)
+        finally:
+            if conclusion.owed:
+                self._owed_writes += 1
         if conclusion.owed:
             self._owed_changes.notify()
         if conclusion.copies:
@@ -257,35 +274,56 @@ class Journal:
 
     async def transaction(self, key: Key) -> Transaction | None:
         """Return one transaction as it stands."""
-        return await self._transact(sales.transaction, key)
+        return await self._read(sales.transaction, key)
 
     async def in_doubt(self) -> Sequence[Transaction]:
         """Return transactions begun and not concluded."""
-        return await self._transact(sales.in_doubt, self._terminal)
+        return await self._read(sales.in_doubt, self._terminal)
 
     async def standing(self) -> Standing:
-        """Return what limits are checked against."""
-        return await self._transact(sales.standing)
+        """Return what limits are checked against; kept until something is written.
+
+        This process alone writes (the lock), so nothing can change it but a call of this object.
+        """
+        kept, writes = self._standing, self._writes
+        if kept is not None and kept[0] == writes:
+            return kept[1]
+        found = await self._read(sales.standing)
+        self._standing = (writes, found)
+        return found
 
     async def owed(self, limit: int, after: int = 0) -> Sequence[Owed]:
-        """Return owed messages in sending order."""
-        return await self._transact(owed.read, self._terminal, limit, after)
+        """Return owed messages in sending order; that there are none is kept."""
+        writes = self._owed_writes
+        if self._nothing_owed == writes and not after:
+            return ()
+        found = await self._read(owed.read, self._terminal, limit, after)
+        if not found and not after:
+            self._nothing_owed = writes
+        return found
+
+    async def _owe(self, function: Callable[..., T], *values: object) -> T:
+        """Run a transaction that changes what is owed."""
+        try:
+            return await self._transact(function, *values)
+        finally:
+            self._owed_writes += 1
 
     async def acknowledge(self, message: Owed, code: str, at: datetime) -> None:
         """End an owed message by the acquirer's word."""
-        await self._transact(owed.acknowledge, message, code, at)
+        await self._owe(owed.acknowledge, message, code, at)
 
     async def reject(self, message: Owed, code: str, at: datetime) -> None:
         """Move it to the list that a person sees."""
-        await self._transact(owed.reject, message, code, at)
+        await self._owe(owed.reject, message, code, at)
 
     async def clear(self, message: Owed, operator: str, reason: str, at: datetime) -> None:
         """End it by a supervisor's signed reason."""
-        await self._transact(owed.clear, message, operator, reason, at)
+        await self._owe(owed.clear, message, operator, reason, at)
 
     async def rejected(self) -> Sequence[tuple[Owed, str]]:
         """Return what the acquirer refused, with its code."""
-        return await self._transact(owed.rejected, self._terminal)
+        return await self._read(owed.rejected, self._terminal)
 
     async def reserve_counters(self, count: int) -> int:
         """Reserve DUKPT counters and return the first."""
@@ -297,7 +335,7 @@ class Journal:
 
     async def next_job(self) -> Job | None:
         """Return the job to print now."""
-        return await self._transact(jobs.next_job)
+        return await self._read(jobs.next_job)
 
     async def mark(self, job: Job, state: JobState, band: int, reason: str, at: datetime) -> None:
         """Move a job to another state."""
@@ -314,7 +352,11 @@ class Journal:
 
     async def jobs(self, state: JobState) -> Sequence[Job]:
         """Return jobs in a state."""
-        return await self._transact(jobs.in_state, state)
+        return await self._read(jobs.in_state, state)
+
+    async def receipts(self, batch: int) -> Sequence[Job]:
+        """Return the receipts of a batch that were ever queued, oldest first."""
+        return await self._transact(jobs.receipts, self._terminal, batch)
 
     async def changed_jobs(self) -> None:
         """Return when a job was added since the last return."""
@@ -322,7 +364,7 @@ class Journal:
 
     async def transactions(self, batch: int | None = None) -> Sequence[Transaction]:
         """Return the transactions of a batch."""
-        return await self._transact(batches.transactions, self._terminal, batch)
+        return await self._read(batches.transactions, self._terminal, batch)
 
     async def freeze(self, at: datetime) -> int:
         """Refuse new transactions until `close`."""
@@ -340,7 +382,11 @@ class Journal:
 
     async def batches(self, limit: int) -> Sequence[Mapping[str, object]]:
         """Return closed batches, newest first."""
-        return await self._transact(batches.closed, limit)
+        return await self._read(batches.closed, limit)
+
+    async def settled(self, batch: int) -> Mapping[str, object] | None:
+        """Return one closed batch with its settlement, or None."""
+        return await self._transact(batches.settled, batch)
 
     async def append(self, *new: Record) -> None:
         """Append records in one transaction."""
@@ -348,23 +394,23 @@ class Journal:
 
     async def read(self, topic: Topic, after: int = 0) -> Sequence[Record]:
         """Return a topic's records."""
-        return await self._transact(records.read, topic, after)
+        return await self._read(records.read, topic, after)
 
     async def head(self) -> str:
         """Return the chain head's short code, for slips and screens."""
-        return await self._transact(reading.head)
+        return await self._read(reading.head)
 
     async def tail(self, limit: int, after: int = 0) -> list[dict[str, Any]]:
         """Return the newest entries, oldest first, as plain facts."""
-        return await self._transact(reading.tail, self._terminal, limit, after)
+        return await self._read(reading.tail, self._terminal, limit, after)
 
     async def life(self, key: Key) -> dict[str, Any]:
         """Return one transaction's whole life with times."""
-        return await self._transact(reading.life, key)
+        return await self._read(reading.life, key)
 
     async def batch_numbers(self) -> Sequence[int]:
         """Return every batch in the file, oldest first."""
-        return await self._transact(reading.batch_numbers)
+        return await self._read(reading.batch_numbers)
 
     @property
     def raw(self) -> sqlite3.Connection:
