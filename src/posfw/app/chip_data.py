@@ -57,10 +57,12 @@ class ChipParameters:
         Raises:
             ConfigError: the newest set has mistakes; a set is never used in part.
         """
-        for record in await self.records.read(Topic.PARAMETERS, self._number):
-            if record.name == EMV:
-                self.installed = from_plain(record.body, source=f"parameters {record.number}")
-            self._number = record.number
+        news = await self.records.read(Topic.PARAMETERS, self._number)
+        sets = [record for record in news if record.name == EMV]
+        if sets:
+            self.installed = from_plain(sets[-1].body, source=f"parameters {sets[-1].number}")
+        if news:
+            self._number = news[-1].number
         if self.installed is None:
             return None
         return replace(
