@@ -14,19 +14,17 @@ from functools import partial
 from pathlib import Path
 
 import anyio
-from anyio.abc import Process, SocketAttribute
+from anyio.abc import SocketAttribute
 from anyio.streams.tls import TLSListener, TLSStream
 
 from bench.bare import canned
 from bench.claim import Claim, best
 from posfw.sim.certificates import make
-from posfw.sim.day import Day, Report
 from posfw.sim.play import play
 from posfw.sim.rig import TERMINAL, rig
 
 SALES = int(os.environ.get("BENCH_SALES", "300"))
 STARTS = 5
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 # Runs a terminal for a moment and prints what it has imported that is not posfw's own.
 LIBRARIES = """
@@ -54,30 +52,14 @@ print([l.split()[1] for l in open("/proc/self/status") if l.startswith("VmRSS")]
 """
 
 
-def _cpu_s(process: Process) -> float:
-    """Return user and system time of a process and its threads (proc(5), fields 14 and 15)."""
-    stat = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(stat[11]) + int(stat[12])) / TICKS_PER_S
-
-
 async def _sales_us(state: Path) -> float:
     async with rig(state) as around:
         around.printer.end_paper()  # slips wait: what drawing them costs is receipt_render's claim
-        day = Day(around, state, Report(1))
-        await day.start()
-        try:
-            await day.result({"do": "sign_on"})
-            assert day.process is not None
-            keyed = {"pan": "6212345678901232", "expiry": "3012"}
-            sale = {"do": "sale", "amount": "12.00", "keyed": keyed}
-            for _ in range(20):
-                await day.result(sale)
-            before = _cpu_s(day.process)
-            for _ in range(SALES):
-                assert (await day.result(sale))["ending"] == "success"
-            return (_cpu_s(day.process) - before) / SALES * 1e6
-        finally:
-            await day.cut()
+        arguments = [str(state), str(around.site), str(SALES)]
+        done = await anyio.run_process(
+            [sys.executable, "-m", "bench.till", *arguments], stderr=None
+        )
+    return float(done.stdout)
 
 
 async def _bare_us(folder: Path) -> float:
@@ -119,7 +101,7 @@ def sale_cpu() -> Claim:
         best(partial(_in_folder, _bare_us)),
         "us CPU",
         1.5,
-        "keyed sale by control socket, slips queued, not drawn; other: bench/bare.py (asyncio,"
+        "keyed sale, slips queued, not drawn (bench/till.py); other: bench/bare.py (asyncio,"
         " aiosqlite, cbor2, cryptography, TLS)",
     )
 
