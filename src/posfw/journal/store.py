@@ -356,7 +356,7 @@ class Journal:
 
     async def receipts(self, batch: int) -> Sequence[Job]:
         """Return the receipts of a batch that were ever queued, oldest first."""
-        return await self._transact(jobs.receipts, self._terminal, batch)
+        return await self._read(jobs.receipts, self._terminal, batch)
 
     async def changed_jobs(self) -> None:
         """Return when a job was added since the last return."""
@@ -386,7 +386,7 @@ class Journal:
 
     async def settled(self, batch: int) -> Mapping[str, object] | None:
         """Return one closed batch with its settlement, or None."""
-        return await self._transact(batches.settled, batch)
+        return await self._read(batches.settled, batch)
 
     async def append(self, *new: Record) -> None:
         """Append records in one transaction."""
@@ -431,7 +431,7 @@ class Journal:
         Raises:
             JournalArchiveError: `whole`, and the archive is missing, damaged or another's.
         """
-        mark = await self._transact(marked)
+        mark = await self._read(marked)
         if whole and mark.step:
             async with self._archiving:
                 await self._worker.run(self._session.older.merge)
@@ -439,7 +439,7 @@ class Journal:
         begin = partial(checking.begin, self._chain_key, mark, witnesses, whole=whole)
         check = await anyio.to_thread.run_sync(begin)
         while not check.ended:
-            await self._transact(checking.page, check)
+            await self._read(checking.page, check)
         return check.bad
 
     async def archive(self, at: datetime, keep: int = archive.KEEP_BATCHES) -> int:
@@ -460,7 +460,7 @@ class Journal:
 
     async def archived(self, base: Mark) -> Step | None:
         """Return the move after `base` from the archive, for a copy of it (task.backup)."""
-        return await self._transact(archive.read_back, base)
+        return await self._read(archive.read_back, base)
 
     def _archive_step(self, at: datetime, keep: int) -> bool:
         session = self._session
