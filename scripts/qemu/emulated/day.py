@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import anyio
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from emulated.machine import MACHINES, REPOSITORY, Guest
-from emulated.qmp import monitor
+from emulated.qmp import Monitor
 from posfw.app.boards import Shelf
 from posfw.sim.cards import deck
 from posfw.sim.day import Day, Report
@@ -30,6 +30,7 @@ __all__ = ["GuestDay", "opened", "play", "short_script"]
 
 BOOT_S = 180.0  # a guest on a loaded machine; measured 10 to 25 s on an idle one
 STEP_S = 180.0
+FEEL_S = 0.1
 SLOWER = {"authorise_s": 8.0, "inquiry_s": 8.0, "heartbeat_s": 20.0, "retry_s": 1.0}
 SITE = "/var/lib/posfw/site"
 
@@ -41,6 +42,7 @@ class GuestDay(Day):
     guest: Guest | None = None
     port: int = 0
     shell: int = 0
+    qemu: Monitor | None = None
     laps: list[float] = field(default_factory=list)
 
     @property
@@ -48,6 +50,20 @@ class GuestDay(Day):
         """The guest; a day without one cannot be played."""
         assert self.guest is not None  # noqa: S101 - given by `opened`
         return self.guest
+
+    @property
+    def monitor(self) -> Monitor:
+        """QEMU's monitor, while the machine is on."""
+        assert self.qemu is not None  # noqa: S101 - opened by `start`
+        return self.qemu
+
+    async def _feel(self, qemu: Monitor) -> None:
+        """Let the guest's sensor follow the simulated head until the machine is switched off."""
+        with suppress(anyio.ClosedResourceError, anyio.BrokenResourceError, anyio.EndOfStream):
+            while self.qemu is qemu:
+                if (seen_c := self.rig.head.reading()) is not None:
+                    await qemu.head_c(seen_c)
+                await anyio.sleep(FEEL_S)
 
     async def ask(self, request: Mapping[str, Any], swiped: str = "") -> dict[str, Any]:
         """As the day's own, over the forwarded port."""
@@ -65,17 +81,22 @@ class GuestDay(Day):
         """Power on and wait until the terminal is ready, and online where it may be."""
         began = time.monotonic()
         await self.machine.power_on()
+        self.qemu = await Monitor.opened(self.machine.monitor)
+        if self.group is not None and self.machine.machine.head:
+            self.group.start_soon(self._feel, self.qemu)
         await self.machine.until_said('"ready": true', within_s=BOOT_S)
         self.laps.append(round(time.monotonic() - began, 1))
         await self.machine.until_said(">> relay up", within_s=BOOT_S)
-        async with monitor(self.machine.monitor) as qemu:
-            self.port = await qemu.forwarded(7000)
-            self.shell = await qemu.forwarded(7001)
+        self.port = await self.monitor.forwarded(7000)
+        self.shell = await self.monitor.forwarded(7001)
         if online:
             await self.until("online", value=True)
 
     async def cut(self) -> None:
         """Cut the power of the whole machine."""
+        if self.qemu is not None:
+            await self.qemu.aclose()
+            self.qemu = None
         await self.machine.power_off()
 
     async def until(self, name: str, *, value: object) -> None:

@@ -20,6 +20,7 @@ __all__ = ["MACHINES", "Guest", "Machine", "missing"]
 
 HERE: Final = Path(__file__).resolve().parents[1]
 REPOSITORY: Final = HERE.parents[1]
+OPEN_S: Final = 30.0
 ROLES: Final = ("card", "printer", "pinpad")
 
 
@@ -36,6 +37,7 @@ class Machine:
         modules: that udev would have loaded.
         own_tree: whether QEMU makes the device tree itself; else the image brings it.
         site: more lines for the site file.
+        head: whether a sensor of the print head is emulated.
     """
 
     program: str
@@ -46,6 +48,7 @@ class Machine:
     modules: str
     own_tree: bool
     site: str = ""
+    head: bool = False
 
 
 MACHINES: Final[Mapping[str, Machine]] = MappingProxyType(
@@ -79,6 +82,7 @@ MACHINES: Final[Mapping[str, Machine]] = MappingProxyType(
             modules="i2c-imx rtc-ds1307 lm75 leds-gpio ledtrig-timer gpio-keys evdev imx2_wdt fec",
             own_tree=False,
             # The reader's port by its tree node is not found by `posfw run` yet.
+            head=True,
             site='[ports]\ncard = "/dev/ttymxc1"\n',
         ),
     }
@@ -208,6 +212,11 @@ class Guest:
             self.process = await anyio.open_process(
                 self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=os.environ
             )
+        with anyio.fail_after(OPEN_S):
+            while not self.monitor.is_socket():
+                if self.process.returncode is not None:
+                    raise OSError(f"QEMU did not start: see {log.name}")
+                await anyio.sleep(0.02)
 
     async def power_off(self) -> None:
         """Pull the plug: SIGKILL; what was not on the disk is gone."""

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import anyio
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-__all__ = ["Monitor", "QmpError", "monitor"]
+__all__ = ["Monitor", "QmpError"]
 
 HEAD = "/machine/peripheral/temp0"
 
@@ -28,6 +26,18 @@ class Monitor:
         self._lines = BufferedByteReceiveStream(stream)
         self._turn = anyio.Lock()
         self.events: list[str] = []
+
+    @classmethod
+    async def opened(cls, path: Path) -> Monitor:
+        """Open the one conversation that QEMU holds at a time."""
+        made = cls(await anyio.connect_unix(path))
+        await made.hear()  # the greeting
+        await made.do("qmp_capabilities")
+        return made
+
+    async def aclose(self) -> None:
+        """End it."""
+        await self._stream.aclose()
 
     async def do(self, command: str, **arguments: Any) -> Any:
         """Give a command and return its answer.
@@ -65,13 +75,3 @@ class Monitor:
             if "HOST_FORWARD" in line and words[5] == str(guest_port):
                 return int(words[3])
         raise QmpError(f"port {guest_port} is not forwarded:\n{table}")
-
-
-@asynccontextmanager
-async def monitor(path: Path) -> AsyncIterator[Monitor]:
-    """Open QEMU's monitor."""
-    async with await anyio.connect_unix(path) as stream:
-        made = Monitor(stream)
-        await made.hear()  # the greeting
-        await made.do("qmp_capabilities")
-        yield made
