@@ -17,10 +17,11 @@ from posfw.app.cards import CardDesk
 from posfw.app.chip_data import ChipHistory, ChipParameters
 from posfw.app.chip_desk import Asked, ChipDesk
 from posfw.app.chip_people import ChipPeople
-from posfw.app.chip_slot import ChipSlot
+from posfw.app.chip_slot import ChipSlot, OpenSlot
 from posfw.app.world import SystemChance, SystemClock
 from posfw.board.site import parse_site
 from posfw.crypto.dukpt import initial_key
+from posfw.emv.parameters import EmvParameters
 from posfw.keys.software import SoftwareElement
 from posfw.sale.limits import Limits, OfflinePolicy, Refusal
 from posfw.sale.task import Sales
@@ -181,13 +182,18 @@ class Counter:
 
 @asynccontextmanager
 async def counter(
-    folder: Path, *profiles: Profile, offline: bool = False, floor_minor: int = 20_000
+    folder: Path,
+    *profiles: Profile,
+    offline: bool = False,
+    floor_minor: int = 20_000,
+    open_slot: OpenSlot | None = None,
 ) -> AsyncIterator[Counter]:
     """Run a counter that is online and knows the cards' payment systems."""
+    known = parameters(profiles, floor_minor=floor_minor)
     async with (
         served(folder) as (acquirer, certificates, port),
         terminal(folder, acquirer, certificates, port) as bench,
-        _joined(bench, profiles, Limits(offline=policy(enabled=offline)), floor_minor) as made,
+        _joined(bench, known, Limits(offline=policy(enabled=offline)), open_slot) as made,
     ):
         await bench.until_online()
         yield made
@@ -195,7 +201,7 @@ async def counter(
 
 @asynccontextmanager
 async def _joined(
-    bench: Bench, profiles: tuple[Profile, ...], limits: Limits, floor_minor: int
+    bench: Bench, known: EmvParameters, limits: Limits, open_slot: OpenSlot | None
 ) -> AsyncIterator[Counter]:
     element = SoftwareElement(initial_key(BASE_KEY, KEY_ID), KEY_ID, b"s" * 32)
     site, slot, hardware, stripe = (
@@ -206,7 +212,6 @@ async def _joined(
     )
     swipes = CardDesk()
     sales: Sales = replace(bench.sales, limits=limits)
-    known = parameters(profiles, floor_minor=floor_minor)
     desk = ChipDesk(
         slot=slot,
         stripe=swipes,
@@ -224,7 +229,7 @@ async def _joined(
             joined = replace(bench, sales=sales)
             made = Counter(joined, desk, hardware, stripe, element, group)
             bench.acquirer.tap = made.tap
-            group.start_soon(slot.run, lambda: hardware)
+            group.start_soon(slot.run, open_slot or (lambda: hardware))
             group.start_soon(swipes.run, stripe)
             yield made
             group.cancel_scope.cancel()

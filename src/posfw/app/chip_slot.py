@@ -150,6 +150,8 @@ class ChipSlot:
 
     async def _asked_for(self, slot: Slot) -> bool:
         """Wait for a sale; return False if the card leaves before one comes."""
+        if self._offered is not None:
+            return True
         asked = False
 
         async def leave() -> None:
