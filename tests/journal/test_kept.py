@@ -101,3 +101,5 @@ async def test_every_way_of_ending_an_owed_message_is_seen(tmp_path: Path, end: 
         await ends[end]()
         await agree(journal)
         assert list(await journal.owed(32)) == []
+        slips = [job.ref.kind.value for job in await journal.jobs(JobState.QUEUED)]
+        assert slips == (["fault"] if end == "reject" else [])

@@ -9,10 +9,21 @@ from posfw.app.chip_data import slip_lines
 from posfw.board.site import Site
 from posfw.journal.store import Journal
 from posfw.ports import Clock
+from posfw.printer.pattern import dead_dots
 from posfw.sale.receipt import fault_slip, receipt
 from posfw.settle.slips import Settled, report_slip, settlement_slip
 from posfw.settle.totals import Difference
-from posfw.values.document import Copy, Document, DocumentKind, DocumentRef, Job, Text, Title
+from posfw.values.document import (
+    Copy,
+    Cut,
+    Document,
+    DocumentKind,
+    DocumentRef,
+    Job,
+    Logo,
+    Text,
+    Title,
+)
 from posfw.values.errors import RefusedError
 from posfw.values.identity import parse_key
 from posfw.values.slip import Merchant
@@ -24,7 +35,7 @@ __all__ = ["SlipComposer", "merchant_of"]
 NEWEST = 1_000  # closed batches that a reprint reaches back to
 
 
-def merchant_of(site: Site) -> Merchant:
+def merchant_of(site: Site, logo: Logo | None = None) -> Merchant:
     """Return who sells, as slips name it."""
     return Merchant(
         name=site.merchant_name,
@@ -33,6 +44,7 @@ def merchant_of(site: Site) -> Merchant:
         acquirer=site.acquirer_name,
         header=site.header,
         footer=site.footer,
+        logo=logo,
         find_code=True,
     )
 
@@ -45,6 +57,7 @@ class SlipComposer:
     merchant: Merchant
     texts: Texts
     clock: Clock
+    dots: int = 384
 
     async def compose(self, job: Job) -> Document:
         """Return the finished document of a job.
@@ -60,7 +73,7 @@ class SlipComposer:
             return await self._settlement(job)
         if job.ref.kind is DocumentKind.REPORT:
             return await self._report(job)
-        return _test(job.ref)
+        return _test(job.ref, self.dots)
 
     async def _transaction(self, ref: DocumentRef) -> Transaction:
         found = await self.journal.transaction(parse_key(ref.subject))
@@ -146,12 +159,14 @@ def _nothing(ref: DocumentRef) -> RefusedError:
     )
 
 
-def _test(ref: DocumentRef) -> Document:
-    """Compose a test print: every character class once."""
+def _test(ref: DocumentRef, dots: int) -> Document:
+    """Compose a test print: every character class once, and every dot of the head."""
     blocks = (
         Title("测试 TEST"),
         Text("0123456789 ABCDEFGHIJKLMNOPQRSTUVWXYZ abcdefghijklmnopqrstuvwxyz"),
         Text("商户存根 持卡人存根 消费 撤销 退货 结算"),
         Text("商戶存根 持卡人存根 消費 撤銷 退貨 結算"),
+        dead_dots(dots),
+        Cut(),
     )
     return Document(ref, Copy.SINGLE, blocks)

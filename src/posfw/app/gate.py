@@ -79,6 +79,7 @@ class Gate:
             "locked": staff.locked,
             "settlement": self.merchant.settlement.phase,
             "settlement_trouble": self.merchant.settlement.trouble,
+            "upkeep_due": await self.merchant.upkeep.reminders(),
         }
 
     async def _works(self, operator: str) -> Refusal | None:

@@ -28,6 +28,7 @@ from posfw.app.journalling import Journalling
 from posfw.app.keys import open_keys
 from posfw.app.line import certificate_care, limits_of, uplink_of
 from posfw.app.liveness import Liveness
+from posfw.app.logo import load_logo
 from posfw.app.morning import Morning
 from posfw.app.printing import Printing
 from posfw.app.service import Service
@@ -82,6 +83,7 @@ async def running(
         KeyStoreError: the secure element cannot be used.
     """
     keys = open_keys(board, site)
+    logo = load_logo(Path(site.logo), board.printer.dots) if site.logo else None
     files = read_files(board, site, kernel_root(board, state))
     journal_path = state / "journal.db"
     async with Journal.open(
@@ -107,7 +109,9 @@ async def running(
         recovered = await sales.recover()
         started: dict[str, Plain] = {"recovered": recovered, "board": board.id}
         await journal.append(Record(Topic.SYSTEM, "started", world.clock.now(), body=started))
-        composer = SlipComposer(journal, merchant_of(site), texts, world.clock)
+        composer = SlipComposer(
+            journal, merchant_of(site, logo), texts, world.clock, board.printer.dots
+        )
         canvas = _canvas(board)
         wire = printer_wire(board, site, state, world.open_port)
         port = board.ports.get("printer")

@@ -37,6 +37,11 @@ class Maintenance:
         body: dict[str, Plain] = {"mm": printed_mm}
         await self.records.append(Record(Topic.UPKEEP, "metres", self.clock.now(), "", body))
 
+    async def reminders(self) -> list[str]:
+        """Return what is due by length or by days, for the idle screen."""
+        upkeep = fold(await self.records.read(Topic.UPKEEP))
+        return [each.task.id for each in due(upkeep, self.clock.now()) if each.why]
+
     async def _due(self, body: Body, _: Progress) -> Body:
         upkeep = fold(await self.records.read(Topic.UPKEEP))
         found = due(upkeep, self.clock.now())

@@ -56,7 +56,13 @@ SITE_SCHEMA: Schema = {
     "pre_activated": Leaf(bool),
     "operators": Leaf(bool),
     "serial": Leaf(str),
-    "merchant": {"name": _TEXT, "id": _length(15), "header": Leaf(str), "footer": Leaf(str)},
+    "merchant": {
+        "name": _TEXT,
+        "id": _length(15),
+        "header": Leaf(str),
+        "footer": Leaf(str),
+        "logo": Leaf(str),
+    },
     "terminal": {"id": _length(8)},
     "acquirer": {
         "name": _TEXT,
@@ -130,6 +136,7 @@ class Site:
     policy: Mapping[str, Any]
     timing: Timing
     header: str = ""
+    logo: str = ""
     footer: str = ""
     profile: str = "unionpay"
     bank_key: str = ""
@@ -172,6 +179,7 @@ def parse_site(text: str, *, source: str) -> Site:
         policy=complete.get("policy", {}),
         timing=Timing(**complete.get("timing", {})),
         header=merchant.get("header", ""),
+        logo=merchant.get("logo", ""),
         footer=merchant.get("footer", ""),
         profile=acquirer.get("profile", "unionpay"),
         bank_key=acquirer.get("bank_key", ""),

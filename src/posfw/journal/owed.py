@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from posfw.journal import jobs
 from posfw.journal.rows import owed_of
 from posfw.journal.sql import Sql, append_entry
+from posfw.values.document import Copy, DocumentKind, DocumentRef
 from posfw.values.errors import MisuseError
 from posfw.values.transaction import Owed, OwedKind, State
 
@@ -53,6 +55,9 @@ def reject(sql: Sql, owed: Owed, code: str, at: datetime) -> None:
     if not _open(sql, owed):
         raise MisuseError(f"Message {owed.number} is not owed.")
     sql("UPDATE owed SET rejected = ? WHERE number = ?", (code, owed.number))
+    if owed.kind is OwedKind.REVERSAL:  # 故障报告单: paper for whoever has to call the acquirer
+        ref = DocumentRef(DocumentKind.FAULT, str(owed.key))
+        jobs.insert(sql, ref, Copy.SINGLE, duplicate=False)
     body = {"owed": owed.number, "kind": owed.kind.value, "code": code}
     append_entry(sql, "money", "rejected", at, body, key=(owed.key.batch, owed.key.stan))
 

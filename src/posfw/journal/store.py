@@ -316,6 +316,7 @@ class Journal:
     async def reject(self, message: Owed, code: str, at: datetime) -> None:
         """Move it to the list that a person sees."""
         await self._owe(owed.reject, message, code, at)
+        self._job_changes.notify()
 
     async def clear(self, message: Owed, operator: str, reason: str, at: datetime) -> None:
         """End it by a supervisor's signed reason."""
