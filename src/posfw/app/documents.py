@@ -32,8 +32,6 @@ from posfw.values.transaction import Transaction
 
 __all__ = ["SlipComposer", "merchant_of"]
 
-NEWEST = 1_000  # closed batches that a reprint reaches back to
-
 
 def merchant_of(site: Site, logo: Logo | None = None) -> Merchant:
     """Return who sells, as slips name it."""
@@ -112,10 +110,8 @@ class SlipComposer:
 
     async def _settlement(self, job: Job) -> Document:
         batch = int(job.ref.subject)
-        for closed in await self.journal.batches(NEWEST):
-            if closed["batch"] == batch:
-                break
-        else:
+        closed = await self.journal.settled(batch)
+        if closed is None:
             raise _nothing(job.ref)
         rejected = await self.journal.rejected()
         settled = Settled(

@@ -41,6 +41,7 @@ from posfw.board.profile import BoardProfile
 from posfw.board.site import Site
 from posfw.card.task import SerialCardReader
 from posfw.journal.store import Journal
+from posfw.journal.task import BackupPolicy
 from posfw.printer.driver import WirePrinter
 from posfw.printer.raster import Raster
 from posfw.printer.store import open_glyphs
@@ -158,6 +159,10 @@ async def running(
         async with anyio.create_task_group() as group:
             trading.start(group)
             group.start_soon(care.run)
+            house = Journalling(journal, keys, world.clock, site)
+            group.start_soon(house.keep_house, lambda: not sales.lock.locked())
+            if site.backup:
+                group.start_soon(house.keep_copies, BackupPolicy(state / site.backup))
             if printer is not None:
                 queue = PrintQueue(
                     journal=journal,
@@ -180,7 +185,7 @@ async def running(
                 morning.verbs(),
                 keys.verbs(),
                 care.verbs(),
-                Journalling(journal, keys, world.clock, site).verbs(),
+                house.verbs(),
             )
             await _serve(group, state, handler, texts, world)
             service = Service(

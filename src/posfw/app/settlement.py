@@ -21,9 +21,10 @@ from posfw.settle.schedule import Escalation, Level, Plan, Schedule, notices
 from posfw.settle.task import SettlementResult, keep_time, settle
 from posfw.settle.totals import MAX_COUNT, Difference, totals
 from posfw.staff.operators import Action
-from posfw.values.document import DocumentKind, JobState
+from posfw.values.document import JobState
 from posfw.values.errors import CodecError, InputError, LinkError, RefusedError
 from posfw.values.events import Record, Topic
+from posfw.values.identity import parse_key
 from posfw.values.money import MAX_MINOR, Money
 from posfw.values.transaction import Standing
 
@@ -187,19 +188,17 @@ class Settlement:
             return  # the next sign-on tells the acquirer the same
 
     async def _closed(self, batch: int) -> Mapping[str, Any]:
-        for closed in await self.journal.batches(NEWEST):
-            if closed["batch"] == batch:
-                return closed
-        raise InputError(f"There is no closed batch {batch}.", code="SET-135")
+        closed = await self.journal.settled(batch)
+        if closed is None:
+            raise InputError(f"There is no closed batch {batch}.", code="SET-135")
+        return closed
 
     async def _printed(self, batch: int) -> frozenset[int]:
         """Return the STANs of a batch with a finished receipt."""
-        printed = set()
-        for job in await self.journal.jobs(JobState.DONE):
-            parts = job.ref.subject.split("-")
-            if job.ref.kind is DocumentKind.RECEIPT and len(parts) == 3 and int(parts[1]) == batch:
-                printed.add(int(parts[2]))
-        return frozenset(printed)
+        receipts = await self.journal.receipts(batch)
+        return frozenset(
+            parse_key(job.ref.subject).stan for job in receipts if job.state is JobState.DONE
+        )
 
     async def _report(self, body: Body, _: Progress) -> Body:
         wanted = _batch(body) if "batch" in body else None

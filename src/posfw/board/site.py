@@ -78,6 +78,7 @@ SITE_SCHEMA: Schema = {
     # What the board's keys.element needs: software a file; pkcs11 library, token and pin_file.
     "keys": {name: Leaf(str) for name in ("file", "library", "token", "pin_file")},
     "ports": {"*": Leaf(str)},
+    "journal": {"backup": Leaf(str)},  # folder of daily copies; a relative one lies in the state
     "policy": {
         "enabled": Leaf(bool),
         "per_transaction_minor": _COUNT,
@@ -137,6 +138,7 @@ class Site:
     timing: Timing
     header: str = ""
     logo: str = ""
+    backup: str = ""
     footer: str = ""
     profile: str = "unionpay"
     bank_key: str = ""
@@ -180,6 +182,7 @@ def parse_site(text: str, *, source: str) -> Site:
         timing=Timing(**complete.get("timing", {})),
         header=merchant.get("header", ""),
         logo=merchant.get("logo", ""),
+        backup=complete.get("journal", {}).get("backup", ""),
         footer=merchant.get("footer", ""),
         profile=acquirer.get("profile", "unionpay"),
         bank_key=acquirer.get("bank_key", ""),
