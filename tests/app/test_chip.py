@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+import anyio
 import pytest
 
 from posfw.app.chip import ChipSession, chip_after, issuer_word
@@ -30,7 +31,7 @@ from posfw.sim.chip.drive import Counter, parameters
 from posfw.sim.chip.issuer import Issuer
 from posfw.sim.chip.profile import UNIONPAY, VISA, Profile
 from posfw.values.card import CardNumber
-from posfw.values.errors import MisuseError
+from posfw.values.errors import DeviceError, MisuseError
 from posfw.values.money import Money
 from posfw.values.outcome import (
     Answer as HostAnswer,
@@ -163,6 +164,37 @@ async def test_what_became_of_the_chip_decides_about_the_stripe(
 def test_every_fall_back_has_its_meaning_for_the_stripe() -> None:
     for fallback in Fallback:
         assert chip_after(Finished(Verdict.TERMINATED, fallback=fallback)) in Chip
+
+
+@dataclass
+class Stuck:
+    """A card that takes the issuer's word and says nothing any more, or whose reader is gone."""
+
+    gone: bool
+    protocol: int = 1
+
+    async def transmit(self, _: bytes) -> bytes | Absence:
+        if self.gone:
+            raise DeviceError("unplugged")
+        await anyio.sleep_forever()
+        raise AssertionError
+
+
+@pytest.mark.parametrize(("gone", "code"), [(False, Code.MUTE), (True, Code.REMOVED)])
+async def test_after_the_issuers_word_there_is_an_ending_whatever_the_reader_does(
+    *, gone: bool, code: Code
+) -> None:
+    chip, _ = session(UNIONPAY)
+    asked = await chip.read(kernel(UNIONPAY))
+    stuck = replace(chip, card=Stuck(gone), last_word_s=0.01)
+    finished = await stuck.complete(asked, approved(asked))
+    assert (finished.code, finished.reversal) == (code, True)
+
+
+async def test_a_reader_that_is_gone_before_the_question_is_a_fault() -> None:
+    chip, _ = session(UNIONPAY)
+    with pytest.raises(DeviceError):
+        await replace(chip, card=Stuck(gone=True)).read(kernel(UNIONPAY))
 
 
 async def test_completing_without_a_question_is_a_misuse() -> None:
