@@ -160,7 +160,8 @@ async def running(
             trading.start(group)
             group.start_soon(care.run)
             house = Journalling(journal, keys, world.clock, site)
-            group.start_soon(house.keep_house, lambda: not sales.lock.locked())
+            if site.archive:
+                group.start_soon(house.keep_house, lambda: not sales.lock.locked())
             if site.backup:
                 group.start_soon(house.keep_copies, BackupPolicy(state / site.backup))
             if printer is not None:

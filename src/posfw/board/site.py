@@ -78,7 +78,9 @@ SITE_SCHEMA: Schema = {
     # What the board's keys.element needs: software a file; pkcs11 library, token and pin_file.
     "keys": {name: Leaf(str) for name in ("file", "library", "token", "pin_file")},
     "ports": {"*": Leaf(str)},
-    "journal": {"backup": Leaf(str)},  # folder of daily copies; a relative one lies in the state
+    # backup: folder of daily copies, a relative one lies in the state; archive: move old batches
+    # into the archive while no sale runs.
+    "journal": {"backup": Leaf(str), "archive": Leaf(bool)},
     "policy": {
         "enabled": Leaf(bool),
         "per_transaction_minor": _COUNT,
@@ -139,6 +141,7 @@ class Site:
     header: str = ""
     logo: str = ""
     backup: str = ""
+    archive: bool = False
     footer: str = ""
     profile: str = "unionpay"
     bank_key: str = ""
@@ -183,6 +186,7 @@ def parse_site(text: str, *, source: str) -> Site:
         header=merchant.get("header", ""),
         logo=merchant.get("logo", ""),
         backup=complete.get("journal", {}).get("backup", ""),
+        archive=complete.get("journal", {}).get("archive", False),
         footer=merchant.get("footer", ""),
         profile=acquirer.get("profile", "unionpay"),
         bank_key=acquirer.get("bank_key", ""),
