@@ -35,7 +35,7 @@ from posfw.app.service import Service
 from posfw.app.session import Session
 from posfw.app.since import since
 from posfw.app.trading import read_files, trade
-from posfw.app.verbs import Handler, dispatcher
+from posfw.app.verbs import Handler, Verb, dispatcher
 from posfw.app.world import World
 from posfw.board.profile import BoardProfile
 from posfw.board.site import Site
@@ -179,8 +179,25 @@ async def running(
                 group.start_soon(printer.run)
                 group.start_soon(queue.run)
             await _read_cards(group, board, site, state, world, desk)
+            people: Mapping[str, Verb] = {}
+            if board.table("card").get("driver") == "pcsc":
+                from posfw.app import chip_wiring  # noqa: PLC0415 - boards with a slot only
+
+                chips = chip_wiring.Chips(
+                    journal=journal,
+                    element=keys,
+                    sales=sales,
+                    stripe=desk,
+                    clock=world.clock,
+                    random=world.random,
+                    site=site,
+                    texts=texts,
+                    installed=await chip_wiring.installed_parameters(state),
+                ).start(group, chip_wiring.pcsc_slot(site.ports.get("chip", "")))
+                cashier, people = replace(cashier, chips=chips), chips.people.verbs()
             handler = dispatcher(
                 cashier.verbs(),
+                people,
                 printing.verbs(),
                 trading.parts.verbs(),
                 morning.verbs(),
