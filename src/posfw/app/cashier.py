@@ -23,13 +23,27 @@ from posfw.sale.machine import Authorise, Effect, Inquire
 from posfw.sale.task import Sales, Watch
 from posfw.staff.operators import Action
 from posfw.values.card import CardRead
-from posfw.values.errors import CodecError, RefusedError
+from posfw.values.errors import CodecError, LinkError, RefusedError
 from posfw.values.identity import parse_key
 from posfw.values.money import Money, parse_amount
 from posfw.values.texts import Texts
 from posfw.values.transaction import Intent, Kind, Transaction
 
 __all__ = ["Cashier"]
+
+
+# What the acquirer is told of a terminal: states and reminders, no money and no card data.
+VITALS = (
+    "printer",
+    "printer_reason",
+    "unknown_prints",
+    "waiting_prints",
+    "upkeep_due",
+    "offline_count",
+    "reversals",
+    "rejected",
+    "journal_behind",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +84,7 @@ class Cashier:
             "completion_void": partial(self._undo, Kind.COMPLETION_VOID),
             "refund": self._refund,
             "sign_on": self._sign_on,
+            "vitals": self._vitals,
             "settle": self._settle,
             "stop": self._stop,
         }
@@ -80,7 +95,20 @@ class Cashier:
     async def _sign_on(self, _: Body, __: Progress) -> Body:
         if self.gate:
             await self.gate.talk()
-        return await self.session.sign_on()
+        found = await self.session.sign_on()
+        if found["ok"]:
+            await self._vitals({}, lambda _: None)
+        return found
+
+    async def _vitals(self, _: Body, __: Progress) -> Body:
+        """Tell the acquirer how the terminal is; a line that fails meanwhile changes nothing."""
+        status = await self._status({}, lambda _: None)
+        told = {name: status[name] for name in VITALS if name in status}
+        try:
+            answer = await self.session.uplink.call("vitals", told)
+        except LinkError as error:
+            return {"ok": False, "code": error.stable_code, "told": told}
+        return {"ok": answer.get("response_code") == "00", "told": told}
 
     async def _settle(self, _: Body, progress: Progress) -> Body:
         if self.gate:
