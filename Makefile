@@ -6,7 +6,7 @@ CUTS ?= 100000
 DAYS ?= 200
 KILLS ?= 300
 
-.PHONY: simulate kills cuts emupos cbor5 oracle day-check help run test check format lint types imports docs bench pins env env-dev clean
+.PHONY: receiptline simulate kills cuts emupos cbor5 oracle day-check help run test check format lint types imports docs bench pins env env-dev clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -59,6 +59,11 @@ cbor5: oracle  ## codec, crypto, uplink and journal with cbor2 5.9 in pure Pytho
 
 emupos:  ## the foreign printer that judges slips, in an environment of its own (Python 3.13)
 	@scripts/setup-emupos
+
+receiptline:  ## the foreign receipt writer that judges bytes and dots (needs node and npm)
+	@command -v npm >/dev/null || { echo "receiptline: no npm was found; slips are judged without it" >&2; exit 0; }; \
+	cp requirements/node/package.json requirements/node/package-lock.json . && npm ci --silent --ignore-scripts --no-audit --no-fund; \
+	status=$$?; rm -f package.json package-lock.json; exit $$status
 
 day-check: env-dev  ## the business day must balance for several seeds
 	@mkdir -p out; for seed in $(SEEDS); do .venv/bin/posfw day --seed $$seed --out out/day-$$seed --json >out/day-$$seed.json || exit 1; echo "seed $$seed balanced"; done

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +29,9 @@ from posfw.values.document import (
 from posfw.values.hardware import PrinterProfile
 
 Canvas = Callable[[int], Raster]
+NODE_ENVIRONMENT = os.environ | {
+    "NODE_PATH": str(Path(__file__).parents[2] / "node_modules"),
+}
 PROFILE = PrinterProfile(cutter="partial")
 TEXT_MODE = PrinterProfile(cutter="partial", font="gb18030")
 
@@ -42,9 +47,11 @@ def test_receiptline_writes_the_same_bytes_for_a_chinese_line() -> None:
         "const r=require('receiptline');process.stdout.write(Buffer.from(r.transform("
         "'商户名称 ABC é中\\n',{cpl:32,encoding:'gb18030',command:'escpos'}),'binary'))"
     )
-    done = node and subprocess.run([node, "-e", program], capture_output=True, check=False)
+    done = node and subprocess.run(
+        [node, "-e", program], capture_output=True, check=False, env=NODE_ENVIRONMENT
+    )
     if not done or done.returncode:
-        pytest.skip("receiptline is not there: npm install receiptline, NODE_PATH set to it")
+        pytest.skip("receiptline is not there: `make receiptline` (needs node and npm)")
     (strip,) = sheet.strips(document(Text("商户名称 ABC é中")), TEXT_MODE, None)
     words = b"\x1c&" + encoded("商户名称 ABC é中")
     assert words in strip.data

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import re
 import shutil
 import subprocess
@@ -38,6 +39,9 @@ from posfw.values.hardware import PrinterProfile
 
 Canvas = Callable[[int], Raster]
 Judge = Callable[..., Any]
+NODE_ENVIRONMENT = os.environ | {
+    "NODE_PATH": str(Path(__file__).parents[2] / "node_modules"),
+}
 PROFILE = PrinterProfile(cutter="partial")
 TEXT_MODE = replace(PROFILE, font="gb18030")
 REALTIME = re.compile(rb"\x10[\x04\x05\x14]")
@@ -151,9 +155,11 @@ def test_receiptline_sends_the_same_dots_to_a_star_mechanism(canvas: Canvas) -> 
         f"'{{image:{picture}}}\\n',{{cpl:32,command:'starsbcs',gradient:false}}),'binary'))"
     )
     node = shutil.which("node")
-    done = node and subprocess.run([node, "-e", program], capture_output=True, check=False)
+    done = node and subprocess.run(
+        [node, "-e", program], capture_output=True, check=False, env=NODE_ENVIRONMENT
+    )
     if not done or done.returncode:
-        pytest.skip("receiptline is not there: npm install receiptline, NODE_PATH set to it")
+        pytest.skip("receiptline is not there: `make receiptline` (needs node and npm)")
     (strip,) = sheet.strips(slip, replace(PROFILE, status="star"), canvas(384))
     head, rows = strip.data[:9], strip.data[9 : 9 + 24 * 48]
     assert rows in done.stdout
