@@ -54,3 +54,30 @@ async def test_a_card_that_nobody_waits_for_is_dropped() -> None:
 
 async def test_no_card_in_time_is_none() -> None:
     assert await CardDesk().next_read(0.0) is None
+
+
+async def test_whoever_gives_up_does_not_take_the_next_ones_card_away() -> None:
+    desk, reader = CardDesk(), Reader()
+    found: list[CardRead | str | None] = []
+    async with anyio.create_task_group() as group:
+        group.start_soon(desk.run, reader)
+
+        async def wait() -> None:
+            found.append(await desk.next_read(SOON_S))
+
+        patience = anyio.CancelScope()
+
+        async def give_up() -> None:
+            with patience:
+                await desk.next_read(SOON_S)
+
+        async with anyio.create_task_group() as waiting:
+            waiting.start_soon(give_up)
+            await anyio.wait_all_tasks_blocked()
+            waiting.start_soon(wait)
+            await anyio.wait_all_tasks_blocked()
+            patience.cancel()
+            await anyio.wait_all_tasks_blocked()
+            await reader.send.send(CARD)
+        group.cancel_scope.cancel()
+    assert found == [CARD]

@@ -28,11 +28,12 @@ class CardDesk:
 
     async def next_read(self, timeout_s: float) -> CardRead | str | None:
         """Return the next card, a stable code for a read that failed, or None after the time."""
-        self._waiting = anyio.Event()
+        mine = self._waiting = anyio.Event()
         try:
             with anyio.move_on_after(timeout_s):
-                await self._waiting.wait()
-            return self._read
+                await mine.wait()
+            return self._read if mine.is_set() else None
         finally:
-            self._waiting = None
-            self._read = None
+            if self._waiting is mine:  # else somebody newer waits: the next card is theirs
+                self._waiting = None
+                self._read = None
