@@ -1,1 +1,0 @@
-"""The one UiState and who draws it."""
