@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from posfw.app.answers import conclusion_answer, refusal_answer
 from posfw.app.cards import CardDesk
-from posfw.app.chip_desk import Asked, ChipDesk
 from posfw.app.gate import Gate
 from posfw.app.session import Session
 from posfw.app.verbs import Body, Progress, Verb, operator_of, text_of
@@ -28,6 +27,9 @@ from posfw.values.identity import parse_key
 from posfw.values.money import Money, parse_amount
 from posfw.values.texts import Texts
 from posfw.values.transaction import Intent, Kind, Transaction
+
+if TYPE_CHECKING:
+    from posfw.app.chip_desk import ChipDesk  # the kernel is loaded where a board has a slot
 
 __all__ = ["Cashier"]
 
@@ -130,6 +132,8 @@ class Cashier:
 
             def intent_of(card: CardRead) -> Intent:
                 return self._intent(kind, amount, card, operator, body)
+
+            from posfw.app.chip_desk import Asked  # noqa: PLC0415 - where a slot is
 
             asked = Asked(kind, amount, intent_of, self._watching(progress), progress)
             return conclusion_answer(await self.chips.take(asked), self.texts)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from posfw.app.chip_data import slip_lines
 from posfw.board.site import Site
 from posfw.journal.store import Journal
 from posfw.ports import Clock
@@ -90,7 +89,7 @@ class SlipComposer:
             copy=job.copy,
             duplicate=job.duplicate,
             original=original,
-            chip=slip_lines(transaction.chip),
+            chip=_chip_lines(transaction),
             signature=transaction.chip is None or transaction.chip.signature,
         )
 
@@ -144,6 +143,14 @@ class SlipComposer:
             head=await self.journal.head(),
             duplicate=job.duplicate,
         )
+
+
+def _chip_lines(transaction: Transaction) -> tuple[tuple[str, str], ...]:
+    if transaction.chip is None:
+        return ()
+    from posfw.app.chip_data import slip_lines  # noqa: PLC0415 - only chips load the kernel
+
+    return slip_lines(transaction.chip)
 
 
 def _nothing(ref: DocumentRef) -> RefusedError:
