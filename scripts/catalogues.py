@@ -30,7 +30,11 @@ SOURCE = ROOT / "src" / "posfw"
 LANGUAGES = {"zh_Hans": ("gb2312", 0xF7), "zh_Hant": ("big5", 0xC6)}
 MADE = datetime(2026, 11, 24, tzinfo=UTC)  # constant: the same texts give the same files
 # What is looked up later: fields of the values that carry a sentence to where it is shown.
-CARRIED = {"Refusal": {1: "cause", 2: "next_step"}, "EntryRefusal": {2: "en"}}
+CARRIED = {
+    "Refusal": {1: "cause", 2: "next_step"},
+    "EntryRefusal": {2: "en"},
+    "LineFault": {1: "cause"},
+}
 HANZI = re.compile(r"[\u4e00-\u9fff]")
 # A stable code, as posfw.values.errors and every table of conditions has them.
 CODE = re.compile(r"[A-Z]{3}-\d{3}")

@@ -25,6 +25,7 @@ from posfw.values.transaction import (
     Intent,
     Owed,
     Standing,
+    Stored,
     Transaction,
 )
 
@@ -97,6 +98,10 @@ class SaleJournal(Protocol):
 
     async def standing(self) -> Standing:
         """Return what limits are checked against."""
+        ...
+
+    async def stored(self, card_token: bytes) -> Stored:
+        """Return what the card of this token has bought without a line and is still unsent."""
         ...
 
 

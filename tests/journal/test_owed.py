@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from posfw.values.errors import (
 from posfw.values.transaction import (
     OwedKind,
     State,
+    Stored,
 )
 from tests.journal.fakes import NOW, SALE, offline, opened, unknown
 
@@ -60,6 +62,27 @@ async def test_reversals_are_sent_before_advices(tmp_path: Path) -> None:
         assert kinds == [OwedKind.REVERSAL, OwedKind.ADVICE, OwedKind.ADVICE]
         standing = await journal.standing()
         assert (standing.offline_count, standing.offline_sum) == (2, 2500)
+
+
+async def test_what_one_card_has_stored_is_found_by_its_token_alone(tmp_path: Path) -> None:
+    other = replace(SALE, card_token=b"u" * 16)
+    async with opened(tmp_path) as journal:
+        assert await journal.stored(SALE.card_token) == Stored()
+        for intent, ending in (
+            (SALE, offline),
+            (other, offline),
+            (SALE, offline),
+            (SALE, unknown),
+        ):
+            await journal.conclude(ending(await journal.begin(intent)))
+        assert await journal.stored(SALE.card_token) == Stored(2, 2500)
+        assert await journal.stored(other.card_token) == Stored(1, 1250)
+        assert await journal.stored(b"v" * 16) == Stored()
+        assert await journal.stored(b"") == Stored()  # what came without a card
+    async with opened(tmp_path) as journal:
+        advice = next(o for o in await journal.owed(10) if o.kind is OwedKind.ADVICE)
+        await journal.acknowledge(advice, "00", NOW)
+        assert await journal.stored(SALE.card_token) == Stored(1, 1250)
 
 
 async def test_a_late_acknowledgement_ends_no_later_message(tmp_path: Path) -> None:

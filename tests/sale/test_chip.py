@@ -51,6 +51,7 @@ from posfw.values.transaction import (
     Kind,
     OwedKind,
     Standing,
+    Stored,
     Transaction,
 )
 
@@ -315,6 +316,9 @@ class FakeJournal:
 
     async def standing(self) -> Standing:
         return Standing(batch=1, next_stan=7, signed_on=self.signed_on)
+
+    async def stored(self, card_token: bytes) -> Stored:
+        return Stored()
 
 
 @dataclass

@@ -9,7 +9,15 @@ from posfw.sale.limits import Limits, OfflinePolicy, may_begin, offline_left, of
 from posfw.values.card import EntryMode
 from posfw.values.identity import Key
 from posfw.values.money import Money
-from posfw.values.transaction import Begun, Intent, Kind, Standing, State, Transaction
+from posfw.values.transaction import (
+    Begun,
+    Intent,
+    Kind,
+    Standing,
+    State,
+    Stored,
+    Transaction,
+)
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 SALE = Intent(
@@ -102,7 +110,9 @@ def test_a_settled_sale_cannot_be_voided() -> None:
 
 
 def test_offline_is_off_by_default() -> None:
-    assert offline_reason(SALE, STANDING, OfflinePolicy(), NOW) == "offline selling is off"
+    assert (
+        offline_reason(SALE, STANDING, OfflinePolicy(), NOW, Stored()) == "offline selling is off"
+    )
 
 
 @pytest.mark.parametrize(
@@ -122,7 +132,23 @@ def test_offline_is_off_by_default() -> None:
 def test_offline_policy_limits_each_quantity(
     intent: Intent, standing: Standing, allowed: bool
 ) -> None:
-    assert (offline_reason(intent, standing, POLICY, NOW) == "") is allowed
+    assert (offline_reason(intent, standing, POLICY, NOW, Stored()) == "") is allowed
+
+
+@pytest.mark.parametrize(
+    ("stored", "word"),
+    [
+        (Stored(), ""),
+        (Stored(2, 2750), ""),
+        (Stored(2, 2751), "sum of this card"),
+        (Stored(3, 1), "number of this card"),
+    ],
+)
+def test_offline_policy_limits_one_card(stored: Stored, word: str) -> None:
+    policy = replace(POLICY, card_sum_minor=4000, card_count=3)
+    reason = offline_reason(SALE, STANDING, policy, NOW, stored)
+    assert word in reason
+    assert bool(reason) is bool(word)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +166,7 @@ def test_offline_policy_limits_each_quantity(
 def test_offline_selling_keeps_to_its_hours(start: str, end: str, at: int, allowed: bool) -> None:
     policy = replace(POLICY, from_time=start, to_time=end)
     now = NOW.replace(hour=at, minute=0)
-    assert (offline_reason(SALE, STANDING, policy, now) == "") is allowed
+    assert (offline_reason(SALE, STANDING, policy, now, Stored()) == "") is allowed
     assert offline_left(STANDING, policy, now).open_now is allowed
 
 
@@ -160,5 +186,5 @@ def test_the_countdown_tells_what_is_left() -> None:
 
 def test_a_clock_that_went_back_makes_stored_sales_no_younger() -> None:
     stored = replace(STANDING, offline_count=1, offline_oldest_at=NOW + timedelta(hours=1))
-    assert "clock" in offline_reason(SALE, stored, POLICY, NOW)
+    assert "clock" in offline_reason(SALE, stored, POLICY, NOW, Stored())
     assert offline_left(stored, POLICY, NOW).seconds == 0

@@ -21,6 +21,7 @@ from posfw.values.transaction import (
     Kind,
     Standing,
     State,
+    Stored,
     Transaction,
 )
 
@@ -50,6 +51,7 @@ class FakeJournal:
     log: list[str] = field(default_factory=list)
     doubtful: list[Transaction] = field(default_factory=list)
     known: dict[Key, Transaction] = field(default_factory=dict)
+    stored_value: Stored = field(default_factory=Stored)
     standing_value: Standing = field(default=Standing(batch=1, next_stan=1, signed_on=True))
 
     async def begin(self, intent: Intent) -> Begun:
@@ -67,6 +69,9 @@ class FakeJournal:
 
     async def standing(self) -> Standing:
         return self.standing_value
+
+    async def stored(self, card_token: bytes) -> Stored:
+        return self.stored_value if card_token == INTENT.card_token else Stored()
 
 
 @dataclass
@@ -128,6 +133,19 @@ async def test_offline_sale_seals_before_commit_two() -> None:
     acquirer = FakeAcquirer(journal.log, outcome=Unreachable("down"))
     await sales(journal, acquirer, offline=True).run(INTENT, CARD)
     assert journal.log == ["begin", "authorise", "seal", "conclude approved_offline"]
+
+
+async def test_a_card_that_has_bought_enough_without_a_line_is_cancelled_with_the_reason() -> None:
+    journal = FakeJournal(stored_value=Stored(3, 3000))
+    acquirer = FakeAcquirer(journal.log, outcome=Unreachable("down"))
+    ending = await sales(journal, acquirer, offline=True).run(INTENT, CARD)
+    assert isinstance(ending, Conclusion)
+    assert (ending.ending, ending.owed) == (Ending.CANCELLED, ())
+    assert ending.reason == "down; the number of this card's stored sales is used up"
+    other = replace(INTENT, card_token=b"u" * 16)
+    again = await sales(journal, acquirer, offline=True).run(other, CARD)
+    assert isinstance(again, Conclusion)
+    assert again.ending is Ending.APPROVED_OFFLINE
 
 
 async def test_an_inquiry_that_hangs_ends_in_a_reversal() -> None:

@@ -49,7 +49,8 @@ def conclusion_answer(ending: Conclusion | Refusal, texts: Texts) -> dict[str, A
             f"{response.cardholder_zh} / {response.cardholder_en}",
         ]
     elif ending.reason:
-        answer["lines"].append(ending.reason)
+        # Each part is a sentence or a code; the journal keeps them in English.
+        answer["lines"].append("; ".join(texts(part) for part in ending.reason.split("; ")))
     return answer
 
 

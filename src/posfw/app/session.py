@@ -83,6 +83,8 @@ class Session:
             "offline_oldest_at": oldest.isoformat() if oldest else "",
             "offline_open": left.open_now,
             "offline_left_s": left.seconds,
+            "offline_left_count": left.count,
+            "offline_left_minor": left.sum_minor,
             "signed_on": standing.signed_on,
             "settling": standing.settling,
             "rejected": standing.rejected,

@@ -86,6 +86,8 @@ SITE_SCHEMA: Schema = {
         "per_transaction_minor": _COUNT,
         "sum_minor": _COUNT,
         "count": _COUNT,
+        "card_sum_minor": _COUNT,
+        "card_count": _COUNT,
         "age_h": _SECONDS,
         "from_time": _CLOCK,
         "to_time": _CLOCK,

@@ -20,6 +20,7 @@ from posfw.values.transaction import (
     OwedKind,
     Standing,
     State,
+    Stored,
     Transaction,
 )
 
@@ -31,6 +32,7 @@ __all__ = [
     "open_batch",
     "reserve",
     "standing",
+    "stored",
     "transaction",
 ]
 
@@ -257,3 +259,22 @@ def standing(sql: Sql) -> Standing:
         rejected=rejected,
         unknown_prints=unknown,
     )
+
+
+def stored(sql: Sql, card_token: bytes) -> Stored:
+    """Return what the card of this token has bought without a line and is still unsent.
+
+    The token is a keyed 16-byte code that stands as it is inside the intent's bytes: a second
+    column with it would be one more place that links purchases of one card. Unsent advices are
+    few (OfflinePolicy.count), so looking through them takes no index.
+    """
+    if not card_token:
+        return Stored()  # no bytes are inside every intent
+    count, total = one(
+        sql(
+            "SELECT count(*), coalesce(sum(owed.amount), 0) FROM owed JOIN txn USING (batch, stan)"
+            " WHERE owed.kind = 'advice' AND owed.rejected = '' AND instr(txn.intent, ?) > 0",
+            (card_token,),
+        )
+    )
+    return Stored(count, total)

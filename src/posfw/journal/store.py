@@ -48,7 +48,15 @@ from posfw.values.document import Copy, DocumentRef, Job, JobState
 from posfw.values.errors import JournalBehindError, RefusedError
 from posfw.values.events import Record, Topic
 from posfw.values.identity import Key, preceding
-from posfw.values.transaction import Begun, Conclusion, Intent, Owed, Standing, Transaction
+from posfw.values.transaction import (
+    Begun,
+    Conclusion,
+    Intent,
+    Owed,
+    Standing,
+    Stored,
+    Transaction,
+)
 
 __all__ = ["SETTINGS", "Journal"]
 
@@ -291,6 +299,12 @@ class Journal:
         found = await self._read(sales.standing)
         self._standing = (writes, found)
         return found
+
+    async def stored(self, card_token: bytes) -> Stored:
+        """Return what a card has bought without a line (ports.SaleJournal)."""
+        if not (await self.standing()).offline_count:
+            return Stored()
+        return await self._read(sales.stored, card_token)
 
     async def owed(self, limit: int, after: int = 0) -> Sequence[Owed]:
         """Return owed messages in sending order; that there are none is kept."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from posfw.values.card import EntryMode
-from posfw.values.transaction import Intent, Kind, Standing, State, Transaction
+from posfw.values.texts import mark
+from posfw.values.transaction import Intent, Kind, Standing, State, Stored, Transaction
 
 __all__ = [
     "FOLLOWING",
@@ -56,6 +57,8 @@ class OfflinePolicy:
         per_transaction_minor: most for one sale.
         sum_minor: most for all stored sales together.
         count: most stored sales.
+        card_sum_minor: most for all stored sales of one card.
+        card_count: most stored sales of one card.
         age_h: hours after the oldest stored sale when no further one is taken.
         from_time: HH:MM local time from which it may be done.
         to_time: HH:MM until which; earlier than `from_time` means over midnight, equal all day.
@@ -66,6 +69,8 @@ class OfflinePolicy:
     per_transaction_minor: int = 25_000
     sum_minor: int = 200_000
     count: int = 500
+    card_sum_minor: int = 50_000
+    card_count: int = 3
     age_h: float = 24.0
     from_time: str = "00:00"
     to_time: str = "00:00"
@@ -134,33 +139,53 @@ def may_begin(
 
 
 def offline_reason(
-    intent: Intent, standing: Standing, policy: OfflinePolicy, now: datetime
+    intent: Intent,
+    standing: Standing,
+    policy: OfflinePolicy,
+    now: datetime,
+    stored: Stored,
 ) -> str:
-    """Return "" if the transaction may be approved without a line, else why not."""
+    """Return "" if the transaction may be approved without a line, else why not.
+
+    Args:
+        intent: what is to be done.
+        standing: of the journal.
+        policy: of the site.
+        now: local time.
+        stored: what the same card has bought without a line.
+    """
     oldest = standing.offline_oldest_at
     reasons = (
-        (not policy.enabled, "offline selling is off"),
-        (intent.kind is not Kind.SALE, "only sales are taken offline"),
+        (not policy.enabled, mark("offline selling is off")),
+        (intent.kind is not Kind.SALE, mark("only sales are taken offline")),
         (
             intent.entry_mode not in policy.entry_modes,
-            f"a {intent.entry_mode.name.lower()} card is never taken offline",
+            mark("cards read in this way are never taken offline"),
         ),
         (
             intent.amount.minor > policy.per_transaction_minor,
-            "the amount is above the offline limit",
+            mark("the amount is above the offline limit"),
         ),
         (
             standing.offline_sum + intent.amount.minor > policy.sum_minor,
-            "the sum of stored sales is used up",
+            mark("the sum of stored sales is used up"),
         ),
-        (standing.offline_count >= policy.count, "the number of stored sales is used up"),
+        (standing.offline_count >= policy.count, mark("the number of stored sales is used up")),
+        (
+            stored.sum_minor + intent.amount.minor > policy.card_sum_minor,
+            mark("the sum of this card's stored sales is used up"),
+        ),
+        (
+            stored.count >= policy.card_count,
+            mark("the number of this card's stored sales is used up"),
+        ),
         (
             oldest is not None and now - oldest > timedelta(hours=policy.age_h),
-            "the oldest stored sale is too old",
+            mark("the oldest stored sale is too old"),
         ),
         # A clock that went back would make stored sales young for ever.
-        (oldest is not None and now < oldest, "the clock is behind the oldest stored sale"),
-        (not _open_at(policy, now), "offline selling is closed at this time of day"),
+        (oldest is not None and now < oldest, mark("the clock is behind the oldest stored sale")),
+        (not _open_at(policy, now), mark("offline selling is closed at this time of day")),
     )
     return next((reason for forbidden, reason in reasons if forbidden), "")
 

@@ -36,7 +36,15 @@ from posfw.values.card import CardRead, EntryMode
 from posfw.values.errors import KeyStoreError, MisuseError
 from posfw.values.money import Money
 from posfw.values.outcome import Outcome, Unknown
-from posfw.values.transaction import Begun, Conclusion, Intent, Kind, Standing, Transaction
+from posfw.values.transaction import (
+    Begun,
+    Conclusion,
+    Intent,
+    Kind,
+    Standing,
+    Stored,
+    Transaction,
+)
 
 __all__ = ["Outlook", "Sales", "Watch"]
 
@@ -89,12 +97,12 @@ class Sales:
     rules: family.Rules = field(default_factory=family.Rules)
 
     async def outlook(self, kind: Kind, amount: Money, entry_mode: EntryMode) -> Outlook:
-        """Return what such a transaction would meet now. Advice: `run` asks again."""
+        """Return what such a transaction would meet now, whatever the card; `run` asks again."""
         standing, now = await self.journal.standing(), self.clock.now()
         intent = Intent(kind, amount, entry_mode, "", b"", "", now)
         return Outlook(
             may_begin(intent, standing, self.limits, original=None, now=now),
-            offline_reason(intent, standing, self.limits.offline, now),
+            offline_reason(intent, standing, self.limits.offline, now, Stored()),
             standing.next_stan,
         )
 
@@ -124,7 +132,9 @@ class Sales:
                 refusal = await self._follows(intent, original, standing, now)
             if refusal is not None:
                 return refusal
-            reason = offline_reason(intent, standing, self.limits.offline, now)
+            policy = self.limits.offline
+            stored = await self.journal.stored(intent.card_token) if policy.enabled else Stored()
+            reason = offline_reason(intent, standing, policy, now, stored)
             word = own_word(card, chip)
             if word is not None and reason:
                 return Refusal(

@@ -35,6 +35,7 @@ from posfw.values.card import CardRead
 from posfw.values.errors import KeyStoreError, LinkError, MisuseError
 from posfw.values.identity import Key
 from posfw.values.outcome import Outcome, Unknown, Unreachable
+from posfw.values.texts import mark
 from posfw.values.transaction import Begun, Owed, Transaction
 
 __all__ = ["ForwardJournal", "LineState", "Uplink", "UplinkSettings", "UplinkState"]
@@ -159,7 +160,7 @@ class Uplink:
         limit_s = self._settings.authorise_timeout_s
         deadline = anyio.current_time() + limit_s
         if not await self._clear_way(limit_s / 2):
-            return Unreachable("reversals or script results are not answered")
+            return Unreachable(mark("reversals or script results are not answered"))
         try:
             sealed = b"" if card is None else self.seal(begun, card)
         except KeyStoreError as error:
@@ -174,7 +175,7 @@ class Uplink:
         """Ask how a key stands; see ports.Acquirer."""
         self._check_key(key)
         if not self.online:
-            return Unreachable(self._state.error or "the line is down")
+            return Unreachable(self._state.error or mark("the line is down"))
         request = requests.inquiry(key, self._settings.merchant)
         answer = await self._asked(request, None, self._settings.authorise_timeout_s)
         return requests.inquired(answer) if isinstance(answer, Message) else answer
@@ -377,9 +378,9 @@ class Uplink:
     ) -> Message | Unreachable | Unknown:
         link = self._link
         if link is None:
-            return Unreachable(self._state.error or "the line is down")
+            return Unreachable(self._state.error or mark("the line is down"))
         if link.full:
-            return Unreachable("too many requests are waiting for answers")
+            return Unreachable(mark("too many requests are waiting for answers"))
         waiting = await link.exchange(protect_request(request, self._element, counter), timeout_s)
         if waiting.answer is not None:
             return waiting.answer

@@ -17,12 +17,14 @@ __all__ = [
     "ChipFacts",
     "Conclusion",
     "Ending",
+    "Instalment",
     "Intent",
     "Kind",
     "Owed",
     "OwedKind",
     "Standing",
     "State",
+    "Stored",
     "Transaction",
 ]
 
@@ -317,3 +319,16 @@ class Standing:
     signed_on: bool = False
     rejected: int = 0
     unknown_prints: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What one card has bought without a line, and the acquirer has not heard of yet.
+
+    Attributes:
+        count: stored sales.
+        sum_minor: their sum in minor units.
+    """
+
+    count: int = 0
+    sum_minor: int = 0
