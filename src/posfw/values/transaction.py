@@ -17,7 +17,6 @@ __all__ = [
     "ChipFacts",
     "Conclusion",
     "Ending",
-    "Instalment",
     "Intent",
     "Kind",
     "Owed",
