@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from posfw.sale.machine import (
     Authorise,
+    Await,
+    Close,
     Conclude,
     Concluded,
     Inquire,
@@ -20,13 +22,24 @@ from posfw.sale.machine import (
     Sealed,
     Start,
     State,
+    Unsealed,
+    Waited,
     after_restart,
 )
 from posfw.values.card import EntryMode
 from posfw.values.errors import MisuseError
 from posfw.values.identity import Key
 from posfw.values.money import Money
-from posfw.values.outcome import Answer, Approved, Declined, NotFound, Unknown, Unreachable
+from posfw.values.outcome import (
+    Answer,
+    Approved,
+    Declined,
+    NotFound,
+    Outcome,
+    Unknown,
+    Unreachable,
+    Waiting,
+)
 from posfw.values.transaction import Begun, Ending, Intent, Kind, OwedKind
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -178,3 +191,102 @@ def test_any_order_of_events_concludes_at_most_once(events: list[object], offlin
             continue
         conclusions += sum(isinstance(effect, Conclude) for effect in effects)
     assert conclusions <= 1
+
+
+def advice(kind: Kind, original: Key | None) -> tuple[SaleMachine, Begun, tuple[object, ...]]:
+    begun = replace(BEGUN, intent=replace(INTENT, kind=kind, original=original))
+    machine = SaleMachine()
+    machine.receive(Start(begun.intent, "only sales are taken offline", advice=True), NOW)
+    return machine, begun, machine.receive(Recorded(begun), NOW)
+
+
+@pytest.mark.parametrize("kind", [k for k in Kind if k.is_advice and k.needs_original])
+def test_an_advice_about_an_original_asks_nobody_and_is_owed(kind: Kind) -> None:
+    machine, begun, effects = advice(kind, Key("12345678", 1, 3))
+    assert machine.conclusion is not None
+    assert effects == (Conclude(machine.conclusion),)
+    assert ending_of(machine) is Ending.APPROVED_OFFLINE
+    (owed,) = machine.conclusion.owed
+    assert (owed.kind, owed.key, owed.sealed) == (OwedKind.ADVICE, begun.key, b"")
+    assert machine.conclusion.copies == 2
+
+
+def test_a_sale_by_telephone_seals_its_card_first() -> None:
+    machine, begun, effects = advice(Kind.OFFLINE_SALE, None)
+    assert effects == (Seal(begun),)
+    machine.receive(Sealed(b"sealed"), NOW)
+    assert machine.conclusion is not None
+    assert [owed.sealed for owed in machine.conclusion.owed] == [b"sealed"]
+    lost, _, _ = advice(Kind.OFFLINE_SALE, None)
+    lost.receive(Unsealed("KEY-101"), NOW)
+    assert ending_of(lost) is Ending.CANCELLED
+
+
+def paying(first: Outcome | None = None) -> SaleMachine:
+    machine = SaleMachine()
+    intent = replace(INTENT, kind=Kind.QR_SALE, entry_mode=EntryMode.QR)
+    machine.receive(Start(intent, "off", payer=True), NOW)
+    machine.receive(Recorded(replace(BEGUN, intent=intent)), NOW)
+    if first is not None:
+        machine.receive(first, NOW)
+    return machine
+
+
+CODE = Waiting("https://pay.example/1", 60)
+
+
+def test_a_code_is_shown_until_it_is_paid() -> None:
+    machine = paying()
+    assert machine.receive(CODE, NOW) == (Await(machine.begun, CODE),)
+    assert machine.receive(Waited(over=False), NOW) == (Inquire(machine.begun),)
+    assert machine.receive(Inquired(Waiting()), NOW) == (Await(machine.begun, Waiting()),)
+    machine.receive(Waited(over=False), NOW)
+    machine.receive(Inquired(Approved(Answer("00"))), NOW)
+    assert ending_of(machine) is Ending.APPROVED
+
+
+@pytest.mark.parametrize("outcome", [NotFound(), Unreachable("down"), Unknown("silence")])
+def test_silence_decides_nothing_while_the_payer_has_time(
+    outcome: NotFound | Unreachable | Unknown,
+) -> None:
+    machine = paying(CODE)
+    machine.receive(Waited(over=False), NOW)
+    assert machine.receive(Inquired(outcome), NOW) == (Await(machine.begun, CODE),)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "ending"),
+    [
+        (Approved(Answer("00")), Ending.APPROVED),
+        (Declined(Answer("17")), Ending.DECLINED),
+        (NotFound(), Ending.UNKNOWN),
+        (Unreachable("down"), Ending.UNKNOWN),
+        (Unknown("silence"), Ending.UNKNOWN),
+        (Waiting(), Ending.UNKNOWN),
+    ],
+)
+def test_when_time_is_up_it_is_closed_and_only_the_acquirers_word_ends_it(
+    outcome: Approved | Declined | NotFound | Unreachable | Unknown | Waiting, ending: Ending
+) -> None:
+    machine = paying(CODE)
+    assert machine.receive(Waited(over=True), NOW) == (Close(machine.begun),)
+    machine.receive(Inquired(outcome), NOW)
+    assert ending_of(machine) is ending
+    assert machine.conclusion is not None
+    kinds = [owed.kind for owed in machine.conclusion.owed]
+    assert kinds == ([OwedKind.REVERSAL] if ending is Ending.UNKNOWN else [])
+
+
+def test_a_lost_first_answer_is_asked_for_and_the_payer_goes_on() -> None:
+    machine = paying(Unknown("time-out"))
+    assert machine.receive(Inquired(CODE), NOW) == (Await(machine.begun, CODE),)
+    gone = paying(Unknown("time-out"))
+    gone.receive(Inquired(NotFound()), NOW)
+    assert ending_of(gone) is Ending.UNKNOWN
+
+
+def test_a_card_that_is_told_to_wait_is_in_doubt() -> None:
+    machine = asked()
+    assert machine.receive(Waiting(), NOW) == (Inquire(machine.begun),)
+    machine.receive(Inquired(Waiting()), NOW)
+    assert ending_of(machine) is Ending.UNKNOWN

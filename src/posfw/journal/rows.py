@@ -16,6 +16,7 @@ from posfw.values.transaction import (
     Begun,
     ChipFacts,
     Conclusion,
+    Instalment,
     Intent,
     Kind,
     Owed,
@@ -63,14 +64,24 @@ def intent_bytes(intent: Intent, ksn: int, at: str) -> bytes:
             intent.test,
             original and (original.terminal, original.batch, original.stan),
             None if tip is None else tip.minor,
+            *_seldom(intent),
         )
     )
+
+
+def _seldom(intent: Intent) -> tuple[object, ...]:
+    """Return the places behind the tip; what has none of them ends with the tip."""
+    plan = intent.instalment
+    if plan is None and not intent.auth_code:
+        return ()
+    return (plan and (plan.plan, plan.periods, plan.fee_minor), intent.auth_code)
 
 
 def begun_of(key: Key, data: bytes) -> Begun:
     """Read what `intent_bytes` wrote."""
     ksn, kind, minor, number, mode, masked, token, operator, at, *rest = cbor.decode(data)
-    expiry, note, test, original, tip = rest
+    expiry, note, test, original, tip, *seldom = rest
+    plan, auth_code = seldom or (None, "")
     currency = CURRENCIES[number]
     intent = Intent(
         kind=Kind(kind),
@@ -85,6 +96,8 @@ def begun_of(key: Key, data: bytes) -> Begun:
         expiry=expiry,
         note=note,
         test=test,
+        instalment=None if plan is None else Instalment(*plan),
+        auth_code=auth_code,
     )
     return Begun(key, ksn, intent)
 

@@ -34,6 +34,7 @@ FOLLOWING = frozenset(
         Kind.COMPLETION_VOID,
         Kind.TIP,
         Kind.ADJUST,
+        Kind.ADJUST_DOWN,
     }
 )
 # A void of a void would give the money back twice; a pre-authorisation has taken none.
@@ -281,7 +282,7 @@ def _original(
 def _void(intent: Intent, standing: Standing, original: Transaction) -> Refusal | None:
     if original.key.batch != standing.batch:
         return Refusal("SAL-303", "The original is already settled.", "Make a refund instead.")
-    if original.refunded or intent.amount != original.begun.intent.amount:
+    if original.refunded or intent.amount != original.taken:
         return Refusal("SAL-304", "A void takes back the whole amount.", "Make a refund instead.")
     if not original.acknowledged:
         return Refusal(
@@ -291,7 +292,7 @@ def _void(intent: Intent, standing: Standing, original: Transaction) -> Refusal 
 
 
 def _refund(intent: Intent, limits: Limits, original: Transaction) -> Refusal | None:
-    if original.begun.intent.amount < original.refunded + intent.amount:
+    if original.taken < original.refunded + intent.amount:
         return Refusal("SAL-306", "More than the original would be refunded.", "Check the amount.")
     if intent.amount.minor > limits.refund_minor:
         return Refusal(

@@ -8,12 +8,31 @@ hears its word between the two commits, and its own last word decides the ending
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum, auto
 
 from posfw.sale.chip import CardWord, script_result_of
-from posfw.values.card import CardRead
+from posfw.sale.effects import (
+    Authorise,
+    Await,
+    Close,
+    Complete,
+    Completed,
+    Conclude,
+    Concluded,
+    Effect,
+    Event,
+    Inquire,
+    Inquired,
+    Record,
+    Recorded,
+    Seal,
+    Sealed,
+    Start,
+    State,
+    Step,
+    Unsealed,
+    Waited,
+)
 from posfw.values.errors import MisuseError
 from posfw.values.outcome import (
     Answer,
@@ -23,11 +42,14 @@ from posfw.values.outcome import (
     Outcome,
     Unknown,
     Unreachable,
+    Waiting,
 )
-from posfw.values.transaction import Begun, Conclusion, Ending, Intent, Owed, OwedKind
+from posfw.values.transaction import Begun, Conclusion, Ending, Owed, OwedKind
 
 __all__ = [
     "Authorise",
+    "Await",
+    "Close",
     "Complete",
     "Completed",
     "Conclude",
@@ -44,6 +66,7 @@ __all__ = [
     "Start",
     "State",
     "Unsealed",
+    "Waited",
     "after_restart",
 ]
 
@@ -51,139 +74,6 @@ __all__ = [
 # page, rule 2).
 NO_ANSWER = "98"
 OTHER = "06"
-
-
-class State(Enum):
-    """Where one transaction stands between key press and durable ending."""
-
-    IDLE = auto()
-    RECORDING = auto()  # commit 1 under way: nothing has left
-    ASKING = auto()  # bytes may have left
-    INQUIRING = auto()  # no answer: the acquirer is asked what it knows
-    COMPLETING = auto()  # the chip has the issuer's word; its own last one is awaited
-    SEALING = auto()  # never sent, offline allowed: card data is being encrypted
-    CERTIFYING = auto()  # issuer and chip approved: the certificate is being encrypted
-    CONCLUDING = auto()  # commit 2 under way
-    DONE = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """The limits allow it.
-
-    Attributes:
-        intent: what is to be done.
-        offline_reason: "" where it may be taken without a line.
-        waits: a chip asked for the issuer's word and hears it before commit 2.
-        word: the card has approved by itself: nobody is asked.
-    """
-
-    intent: Intent
-    offline_reason: str
-    waits: bool = False
-    word: CardWord | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """Commit 1 is durable."""
-
-    begun: Begun
-
-
-@dataclass(frozen=True, slots=True)
-class Inquired:
-    """How the inquiry ended."""
-
-    outcome: Approved | Declined | NotFound | Unreachable | Unknown
-
-
-@dataclass(frozen=True, slots=True)
-class Completed:
-    """The chip has heard the issuer's word and spoken."""
-
-    word: CardWord
-
-
-@dataclass(frozen=True, slots=True)
-class Sealed:
-    """Card data under the transaction's own key."""
-
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Unsealed:
-    """The secure element failed; the stable code says how."""
-
-    code: str
-
-
-@dataclass(frozen=True, slots=True)
-class Concluded:
-    """Commit 2 is durable."""
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """Perform commit 1."""
-
-    intent: Intent
-
-
-@dataclass(frozen=True, slots=True)
-class Authorise:
-    """Ask online."""
-
-    begun: Begun
-
-
-@dataclass(frozen=True, slots=True)
-class Inquire:
-    """Ask how the key stands."""
-
-    begun: Begun
-
-
-@dataclass(frozen=True, slots=True)
-class Complete:
-    """Tell the chip how the request ended and let it have its last word."""
-
-    outcome: Outcome
-    offline_allowed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Seal:
-    """Encrypt card data for the advice or the certificate; None is the card as it was read."""
-
-    begun: Begun
-    card: CardRead | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Conclude:
-    """Perform commit 2."""
-
-    conclusion: Conclusion
-
-
-Event = (
-    Start
-    | Recorded
-    | Approved
-    | Declined
-    | Unreachable
-    | Unknown
-    | NotFound
-    | Inquired
-    | Completed
-    | Sealed
-    | Unsealed
-    | Concluded
-)
-Effect = Record | Authorise | Inquire | Complete | Seal | Conclude
-Step = tuple[State, tuple[Effect, ...]]
 
 
 class SaleMachine:
@@ -195,9 +85,10 @@ class SaleMachine:
         self._copies = copies
         self._begun: Begun | None = None
         self._offline_reason = "offline selling is off"
-        self._chip_rules: _Rules = {}
+        self._instead: _Rules = {}
         self._word: CardWord | None = None
         self._told: Outcome = Unknown("nobody was asked")
+        self._waiting = Waiting()
 
     @property
     def begun(self) -> Begun:
@@ -217,7 +108,7 @@ class SaleMachine:
             MisuseError: the event has no rule in this state.
         """
         place = (self.state, type(event))
-        rule = self._chip_rules.get(place) or _RULES.get(place)
+        rule = self._instead.get(place) or _RULES.get(place)
         if rule is None:
             raise MisuseError(f"{type(event).__name__} has no rule in {self.state.name}.")
         self.state, effects = rule(self, event, now)
@@ -253,9 +144,13 @@ class SaleMachine:
         if event.word is not None and (event.waits or event.offline_reason):
             raise MisuseError("A card's own approval is taken only where offline is allowed.")
         if event.waits:
-            self._chip_rules = _CHIP_WAITS
+            self._instead = _CHIP_WAITS
         elif event.word is not None:
-            self._chip_rules = _CARD_APPROVED
+            self._instead = _CARD_APPROVED
+        elif event.advice:
+            self._instead = _ADVICE
+        elif event.payer:
+            self._instead = _PAYER
         return State.RECORDING, (Record(event.intent),)
 
     def recorded(self, event: Recorded, _: datetime) -> Step:
@@ -299,6 +194,42 @@ class SaleMachine:
         """RECORDING + Recorded, the card has approved by itself: nobody is asked."""
         self._begun = event.begun
         return State.SEALING, (Seal(self.begun, self._word.card if self._word else None),)
+
+    def advised(self, event: Recorded, now: datetime) -> Step:
+        """RECORDING + Recorded, it is told and not asked for.
+
+        What names an original needs no card: the acquirer has it. Else the card is sealed first.
+        """
+        self._begun = event.begun
+        if event.begun.intent.original is None:
+            return State.SEALING, (Seal(self.begun),)
+        advice = Owed(0, OwedKind.ADVICE, self.begun.key)
+        return self.conclude(Ending.APPROVED_OFFLINE, now, owed=(advice,))
+
+    def wait(self, event: Waiting, _: datetime) -> Step:
+        """ASKING + Waiting: the acquirer has the request, the payer has not decided."""
+        self._waiting = event
+        return State.WAITING, (Await(self.begun, event),)
+
+    def waited(self, event: Waited, _: datetime) -> Step:
+        """WAITING + Waited."""
+        if event.over:
+            return State.CLOSING, (Close(self.begun),)
+        return State.POLLING, (Inquire(self.begun),)
+
+    def polled(self, event: Inquired, now: datetime) -> Step:
+        """POLLING + Inquired: silence decides nothing while there is time left."""
+        outcome = event.outcome
+        if isinstance(outcome, Approved | Declined):
+            return self.inquired(event, now)
+        return self.wait(outcome if isinstance(outcome, Waiting) else self._waiting, now)
+
+    def payer_inquired(self, event: Inquired, now: datetime) -> Step:
+        """INQUIRING + Inquired, the first answer was lost: the payer may be acting already."""
+        outcome = event.outcome
+        return (
+            self.wait(outcome, now) if isinstance(outcome, Waiting) else self.inquired(event, now)
+        )
 
     def tell(self, event: Approved | Declined | Unreachable, _: datetime) -> Step:
         """ASKING + the issuer's word or the dead line, a chip waits for it."""
@@ -393,6 +324,7 @@ _RULES: _Rules = {
     (State.ASKING, Unreachable): SaleMachine.unreachable,
     (State.ASKING, Unknown): SaleMachine.unknown,
     (State.ASKING, NotFound): SaleMachine.unknown,
+    (State.ASKING, Waiting): SaleMachine.unknown,
     (State.INQUIRING, Inquired): SaleMachine.inquired,
     (State.SEALING, Sealed): SaleMachine.sealed,
     (State.SEALING, Unsealed): SaleMachine.unsealed,
@@ -411,4 +343,18 @@ _CHIP_WAITS: _Rules = {
 # And where the card has approved by itself.
 _CARD_APPROVED: _Rules = {
     (State.RECORDING, Recorded): SaleMachine.card_approved,
+}
+# And where it is told and not asked for.
+_ADVICE: _Rules = {
+    (State.RECORDING, Recorded): SaleMachine.advised,
+}
+# And where somebody pays with a telephone. What is still open when time is up is closed by the
+# acquirer, so a late payment is refused there; a close that stays unanswered is reversed, which
+# takes back a payment too.
+_PAYER: _Rules = {
+    (State.ASKING, Waiting): SaleMachine.wait,
+    (State.INQUIRING, Inquired): SaleMachine.payer_inquired,
+    (State.WAITING, Waited): SaleMachine.waited,
+    (State.POLLING, Inquired): SaleMachine.polled,
+    (State.CLOSING, Inquired): SaleMachine.inquired,
 }

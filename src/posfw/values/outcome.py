@@ -14,6 +14,7 @@ __all__ = [
     "Outcome",
     "Unknown",
     "Unreachable",
+    "Waiting",
 ]
 
 
@@ -82,4 +83,17 @@ class NotFound:
     """Answer to an inquiry: the acquirer has never seen this key."""
 
 
-Outcome = Approved | Declined | Unreachable | Unknown | NotFound
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The acquirer has the request and the payer has not decided: asked again later.
+
+    Attributes:
+        code: what the payer's telephone scans, "" where the payer's own code was scanned.
+        valid_s: how long the acquirer takes a payment under this key, 0 where it does not say.
+    """
+
+    code: str = ""
+    valid_s: int = 0
+
+
+Outcome = Approved | Declined | Unreachable | Unknown | NotFound | Waiting

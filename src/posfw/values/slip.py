@@ -76,6 +76,7 @@ KINDS = MappingProxyType(
         Kind.COMPLETION_VOID: Word("预授权完成撤销", "預授權完成撤銷", "COMPL. VOID"),
         Kind.OFFLINE_SALE: Word("离线结算", "離線結算", "OFFLINE SALE"),
         Kind.ADJUST: Word("结算调整", "結算調整", "ADJUST"),
+        Kind.ADJUST_DOWN: Word("结算调减", "結算調減", "ADJUST DOWN"),
         Kind.TIP: Word("小费", "小費", "TIP"),
         Kind.INSTALMENT: Word("分期付款", "分期付款", "INSTALMENT"),
         Kind.INSTALMENT_VOID: Word("分期撤销", "分期撤銷", "INSTALMENT VOID"),

@@ -17,6 +17,7 @@ __all__ = [
     "ChipFacts",
     "Conclusion",
     "Ending",
+    "Instalment",
     "Intent",
     "Kind",
     "Owed",
@@ -42,7 +43,8 @@ class Kind(StrEnum):
     COMPLETION_ADVICE = "completion_advice"  # 预授权完成(通知)
     COMPLETION_VOID = "completion_void"  # 预授权完成撤销
     OFFLINE_SALE = "offline_sale"  # 离线结算 (voice authorisation)
-    ADJUST = "adjust"  # 结算调整
+    ADJUST = "adjust"  # 结算调整: more was due than the offline sale took
+    ADJUST_DOWN = "adjust_down"  # 结算调整: less was due
     TIP = "tip"  # 小费
     INSTALMENT = "instalment"  # 分期
     INSTALMENT_VOID = "instalment_void"  # 分期撤销
@@ -70,6 +72,11 @@ class Kind(StrEnum):
         """Whether an unknown ending is reversed with 0400 (payments page, table 2.2)."""
         return self not in _NOT_REVERSIBLE
 
+    @property
+    def is_advice(self) -> bool:
+        """Whether the acquirer is told of it (通知) and not asked."""
+        return self in _ADVICES
+
 
 _DIRECTION = dict.fromkeys(Kind, 0) | {
     Kind.SALE: 1,
@@ -83,6 +90,7 @@ _DIRECTION = dict.fromkeys(Kind, 0) | {
     Kind.VOID: -1,
     Kind.REFUND: -1,
     Kind.COMPLETION_VOID: -1,
+    Kind.ADJUST_DOWN: -1,
     Kind.INSTALMENT_VOID: -1,
     Kind.QR_VOID: -1,
     Kind.QR_REFUND: -1,
@@ -96,13 +104,16 @@ _WITH_ORIGINAL = _UNDOING | {
     Kind.COMPLETION,
     Kind.COMPLETION_ADVICE,
     Kind.ADJUST,
+    Kind.ADJUST_DOWN,
     Kind.TIP,
     Kind.QR_REFUND,
 }
-# A balance moves nothing; advices are repeated until acknowledged instead of being reversed.
-_NOT_REVERSIBLE = frozenset(
-    {Kind.BALANCE, Kind.COMPLETION_ADVICE, Kind.OFFLINE_SALE, Kind.ADJUST, Kind.TIP}
+# Told and not asked for: the authorisation was given before, so there is nobody to ask.
+_ADVICES = frozenset(
+    {Kind.COMPLETION_ADVICE, Kind.OFFLINE_SALE, Kind.ADJUST, Kind.ADJUST_DOWN, Kind.TIP}
 )
+# A balance moves nothing; advices are repeated until acknowledged instead of being reversed.
+_NOT_REVERSIBLE = _ADVICES | {Kind.BALANCE}
 
 
 class State(StrEnum):
@@ -132,6 +143,27 @@ class OwedKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Instalment:
+    """分期: how a cardholder pays an amount back to the bank; the merchant gets all of it at once.
+
+    Attributes:
+        plan: the acquirer's code of the plan, at most 8 letters or digits.
+        periods: how many.
+        fee_minor: what the cardholder pays for it in all, beside the amount.
+    """
+
+    plan: str
+    periods: int
+    fee_minor: int = 0
+
+    def each(self, amount: Money) -> tuple[Money, Money]:
+        """Return the first payment and each further one: the first has the indivisible rest."""
+        total = amount.minor + self.fee_minor
+        each, rest = divmod(total, self.periods)
+        return Money(each + rest, amount.currency), Money(each, amount.currency)
+
+
+@dataclass(frozen=True, slots=True)
 class Intent:
     """What is to be done, before it has a number. Made once per key press: I2's anchor.
 
@@ -148,6 +180,8 @@ class Intent:
         expiry: YYMM or "".
         note: free text of at most 40 characters (order or delivery number), "" if none.
         test: made before ACTIVE: marked 测试/TESTING, never funded.
+        instalment: how it is paid back, None for everything but 分期.
+        auth_code: given by telephone before an offline sale (DE38), else "".
     """
 
     kind: Kind
@@ -162,6 +196,8 @@ class Intent:
     expiry: str = ""
     note: str = ""
     test: bool = False
+    instalment: Instalment | None = None
+    auth_code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +297,8 @@ class Transaction:
         acknowledged: every owed message of it has reached the acquirer.
         reason: why it was declined, reversed or cleared ("" if plainly approved).
         chip: what its chip left for the slip, None where none took part.
+        added_minor: net sum of tips and adjustments since; the journal's row does not know them,
+            `sale.family` adds them up.
     """
 
     begun: Begun
@@ -273,6 +311,13 @@ class Transaction:
     acknowledged: bool = True
     reason: str = ""
     chip: ChipFacts | None = None
+    added_minor: int = 0
+
+    @property
+    def taken(self) -> Money:
+        """All that it has taken: its amount, tips and adjustments."""
+        amount = self.begun.intent.amount
+        return Money(amount.minor + self.added_minor, amount.currency)
 
     @property
     def key(self) -> Key:
