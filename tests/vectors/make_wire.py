@@ -185,6 +185,81 @@ KINDS: list[tuple[str, Message, dict[Field, Any]]] = [
         message(MessageType.ACTIVATION, 0, {Field.DETAILS: {"step": "renew", "csr": b"\x30\x00"}}),
         OK | {Field.DETAILS: {"certificate": b"\x30\x00"}},
     ),
+    (
+        "instalment sale",
+        message(
+            MessageType.AUTHORISE,
+            10,
+            {
+                Field.KIND: "instalment",
+                Field.AMOUNT: 60_000,
+                Field.CURRENCY: 156,
+                Field.ENTRY_MODE: 2,
+                Field.CARD: sealed(10),
+                Field.INSTALMENT: ["YH03", 3, 1_080],
+            },
+        ),
+        APPROVED,
+    ),
+    (
+        "tip as an advice",
+        message(
+            MessageType.ADVICE,
+            11,
+            {
+                Field.KIND: "tip",
+                Field.AMOUNT: 125,
+                Field.CURRENCY: 156,
+                Field.ENTRY_MODE: 2,
+                Field.ORIGINAL: [TERMINAL, 3, 7],
+            },
+        ),
+        OK,
+    ),
+    (
+        "sale by telephone",
+        message(
+            MessageType.ADVICE,
+            12,
+            {
+                Field.KIND: "offline_sale",
+                Field.AMOUNT: 900,
+                Field.CURRENCY: 156,
+                Field.ENTRY_MODE: 1,
+                Field.CARD: sealed(12, KEYED),
+                Field.AUTH_CODE: "A1B2C3",
+            },
+        ),
+        OK,
+    ),
+    (
+        "code to be shown",
+        message(
+            MessageType.AUTHORISE,
+            13,
+            {
+                Field.KIND: "qr_sale",
+                Field.AMOUNT: 880,
+                Field.CURRENCY: 156,
+                Field.ENTRY_MODE: 3,
+            },
+        ),
+        {
+            Field.RESPONSE_CODE: "09",
+            Field.PAY_CODE: "https://pay.example/T0000001000003000013",
+            Field.VALID_S: 60,
+        },
+    ),
+    (
+        "inquiry while the payer acts",
+        message(MessageType.INQUIRY, 13, {}),
+        {Field.RESPONSE_CODE: "09", Field.INQUIRY_STATE: 4, Field.VALID_S: 60},
+    ),
+    (
+        "close",
+        message(MessageType.INQUIRY, 13, {Field.CLOSE: True}),
+        {Field.RESPONSE_CODE: "17", Field.INQUIRY_STATE: 2},
+    ),
 ]
 
 

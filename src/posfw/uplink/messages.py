@@ -89,15 +89,19 @@ class Field(IntEnum):
     REPEAT = 29  # may have been sent before
     ISSUER_RESULT = 30  # DE55 of a script result
     APPROVED_OFFLINE = 31  # the card itself approved
+    INSTALMENT = 32  # [plan, periods, fee in minor units]
+    CLOSE = 33  # of an inquiry: take no payment under this key any more
 
     RESPONSE_CODE = 48  # DE39; in every answer, in no request
-    AUTH_CODE = 49  # DE38
+    AUTH_CODE = 49  # DE38; of a sale that was authorised by telephone in the request
     REFERENCE = 50  # DE37
     HOST_TIME = 51  # YYYYMMDDhhmmss, an integer on the wire
     ISSUER_DATA = 52  # DE55 of an answer
     BALANCE = 53  # DE54, minor units
     DO_FIRST = 54  # array of DoFirstFlag
     INQUIRY_STATE = 55
+    PAY_CODE = 56  # what a payer's telephone scans
+    VALID_S = 57  # how long it may be paid
 
     TOTALS = 64  # DE48 of a settlement
     RECORDS = 65  # an upload's records
@@ -111,6 +115,7 @@ class InquiryState(IntEnum):
     APPROVED = 1
     DECLINED = 2
     REVERSED = 3
+    WAITING = 4  # the payer has not decided
 
 
 class DoFirstFlag(IntEnum):
@@ -327,6 +332,16 @@ def _original(value: Any) -> bool:
     )
 
 
+def _instalment(value: Any) -> bool:
+    return (
+        type(value) is list
+        and len(value) == 3
+        and _PLAN(value[0])
+        and _PERIODS(value[1])
+        and _MINOR(value[2])
+    )
+
+
 def _flags(value: Any) -> bool:
     if type(value) is not list or not 1 <= len(value) <= len(DoFirstFlag):
         return False
@@ -365,6 +380,8 @@ _BARE: Final = frozenset({bool, int, str, bytes})
 _TERMINAL: Final = _identifier(8)
 _COUNTED: Final = _number(1, LAST_NUMBER)
 _MINOR: Final = _number(0, MAX_MINOR)
+_PLAN: Final = _text(8)
+_PERIODS: Final = _number(2, 60)
 _FIELDS: Final = {int(each): each for each in Field}
 _TYPES: Final = {int(each): each for each in MessageType}
 _CHECKS: Final[Mapping[int, Callable[[Any], bool]]] = {
@@ -392,6 +409,8 @@ _CHECKS: Final[Mapping[int, Callable[[Any], bool]]] = {
         Field.REPEAT: _true,
         Field.ISSUER_RESULT: _bytes,
         Field.APPROVED_OFFLINE: _true,
+        Field.INSTALMENT: _instalment,
+        Field.CLOSE: _true,
         Field.RESPONSE_CODE: _text(2),
         Field.AUTH_CODE: _text(6),
         Field.REFERENCE: _text(12),
@@ -400,6 +419,8 @@ _CHECKS: Final[Mapping[int, Callable[[Any], bool]]] = {
         Field.BALANCE: _MINOR,
         Field.DO_FIRST: _flags,
         Field.INQUIRY_STATE: _number(0, len(InquiryState) - 1),
+        Field.PAY_CODE: _text(512),
+        Field.VALID_S: _number(0, 3600),
         Field.TOTALS: _listed,
         Field.RECORDS: _listed,
         Field.DETAILS: _named,

@@ -19,6 +19,7 @@ from posfw.values.outcome import (
     NotFound,
     Outcome,
     Unknown,
+    Waiting,
 )
 from posfw.values.transaction import Begun, Intent, Owed, OwedKind
 
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 APPROVED = "00"
+IN_PROGRESS = "09"  # ISO 8583: request in progress; here the payer has not decided
 _TYPES = {
     OwedKind.SCRIPT_RESULT: MessageType.SCRIPT_RESULT,
     OwedKind.REVERSAL: MessageType.REVERSAL,
@@ -56,9 +58,9 @@ def authorise(begun: Begun, merchant: str, card: CardRead | None, sealed: bytes)
     return _message(MessageType.AUTHORISE, begun.key, merchant, fields)
 
 
-def inquiry(key: Key, merchant: str) -> Message:
-    """Return the question how a key stands."""
-    return _message(MessageType.INQUIRY, key, merchant, {})
+def inquiry(key: Key, merchant: str, *, close: bool = False) -> Message:
+    """Return the question how a key stands; `close` ends it first where it is not paid."""
+    return _message(MessageType.INQUIRY, key, merchant, {Field.CLOSE: True} if close else {})
 
 
 def of_owed(owed: Owed, merchant: str, intent: Intent | None, *, repeat: bool) -> Message:
@@ -99,8 +101,13 @@ def answer_of(message: Message) -> Answer:
 
 
 def outcome_of(message: Message) -> Outcome:
-    """Return what the answer to an authorisation means: 00 approves, every other code declines."""
+    """Return what the answer to an authorisation means.
+
+    00 approves, 09 is no decision yet (a payer with a telephone), every other code declines.
+    """
     answer = answer_of(message)
+    if answer.response_code == IN_PROGRESS:
+        return _waiting(message)
     return Approved(answer) if answer.response_code == APPROVED else Declined(answer)
 
 
@@ -118,7 +125,14 @@ def inquired(message: Message) -> Outcome:
             return Approved(answer)
         case InquiryState.DECLINED | InquiryState.REVERSED:
             return Declined(answer)
+        case InquiryState.WAITING:
+            return _waiting(message)
     return Unknown(f"the acquirer answered the inquiry with {answer.response_code}")
+
+
+def _waiting(message: Message) -> Waiting:
+    get: Any = message.fields.get
+    return Waiting(get(Field.PAY_CODE, ""), get(Field.VALID_S, 0))
 
 
 def _intent_fields(intent: Intent) -> dict[Field, Plain]:
@@ -139,6 +153,11 @@ def _intent_fields(intent: Intent) -> dict[Field, Plain]:
         fields[Field.NOTE] = intent.note
     if intent.test:
         fields[Field.TEST] = True
+    if intent.instalment is not None:
+        plan = intent.instalment
+        fields[Field.INSTALMENT] = [plan.plan, plan.periods, plan.fee_minor]
+    if intent.auth_code:
+        fields[Field.AUTH_CODE] = intent.auth_code
     return fields
 
 

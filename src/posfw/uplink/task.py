@@ -173,10 +173,22 @@ class Uplink:
 
     async def inquire(self, key: Key) -> Outcome:
         """Ask how a key stands; see ports.Acquirer."""
+        return await self._how(key, close=False)
+
+    async def close(self, key: Key) -> Outcome:
+        """Let nothing be paid under a key any more and ask how it ended.
+
+        Returns:
+            Approved: it was paid before. Declined: it is closed, also for a request under this
+            key that arrives later. Everything else: nobody knows.
+        """
+        return await self._how(key, close=True)
+
+    async def _how(self, key: Key, *, close: bool) -> Outcome:
         self._check_key(key)
         if not self.online:
             return Unreachable(self._state.error or mark("the line is down"))
-        request = requests.inquiry(key, self._settings.merchant)
+        request = requests.inquiry(key, self._settings.merchant, close=close)
         answer = await self._asked(request, None, self._settings.authorise_timeout_s)
         return requests.inquired(answer) if isinstance(answer, Message) else answer
 
