@@ -16,7 +16,8 @@ from anyio.abc import ByteStream
 
 from bench.claim import ROUNDS, Claim, best
 from posfw.card.driver import open_stream
-from posfw.card.task import NeoReader, SerialCardReader
+from posfw.card.task.neo import NeoReader
+from posfw.card.task.stripe import SerialCardReader
 from posfw.sim.cards import deck
 from posfw.sim.reader import PtyReader, pty_reader
 from posfw.sim.vivotech import NeoSim, Presented

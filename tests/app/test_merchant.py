@@ -70,9 +70,7 @@ async def test_the_parts_share_no_verb_and_the_dispatcher_takes_them(tmp_path: P
                 parts.operators,
                 parts.activation,
                 parts.settlement,
-                parts.goods,
-                parts.accounts,
-                parts.upkeep,
+                parts.office,
                 parts.parameters,
             )
         ]

@@ -7,7 +7,7 @@ import pytest
 
 from posfw.app.liveness import Liveness
 from posfw.app.service import Service
-from posfw.board.driver import ServiceManager
+from posfw.board.driver.notify import ServiceManager
 from posfw.values.errors import MisuseError
 
 

@@ -194,7 +194,7 @@ async def test_a_settlement_notes_how_far_the_paper_has_run(tmp_path: Path) -> N
         await journal.append(record(Counters(paper_mm=7200), NOW))
         trade.parts.settlement.after = trade.count_paper
         assert (await trade.parts.settlement.run())["ok"] is True
-        assert (await do(trade.parts.upkeep, "upkeep_due", all=True))["metres"] == 7
+        assert (await do(trade.parts.office.upkeep, "upkeep_due", all=True))["metres"] == 7
 
 
 async def test_the_evenings_clock_runs_only_where_something_may_leave(tmp_path: Path) -> None:

@@ -14,16 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from posfw.board.driver import (
-    GpioLines,
-    KernelBattery,
-    KernelHeadSensor,
-    KernelKeypad,
-    KernelLamps,
-    KernelWatchdog,
-    rtc_utc_s,
-    serial_path,
-)
+from posfw.board.driver.keypad import KernelKeypad
+from posfw.board.driver.lamps import KernelLamps
+from posfw.board.driver.lines import GpioLines
+from posfw.board.driver.power import KernelBattery, rtc_utc_s
+from posfw.board.driver.sensors import KernelHeadSensor
+from posfw.board.driver.sysfs import serial_path
+from posfw.board.driver.watchdog import KernelWatchdog
 from posfw.board.inputs import CODES, EVENT, KeyParser
 from posfw.board.patterns import DELAYS_MS, TONES, led_writes
 from posfw.board.sources import Source

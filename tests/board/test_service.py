@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posfw.board.driver import JournaldSink, ServiceManager, stderr_is_the_journal
+from posfw.board.driver.journald import JournaldSink, stderr_is_the_journal
+from posfw.board.driver.notify import ServiceManager
 from posfw.board.native_log import encode_entry, field_name
 
 pytestmark = pytest.mark.may_block  # the other end of a socket pair is the test itself

@@ -18,6 +18,7 @@ import anyio
 from anyio.abc import ByteStream, Listener
 
 from posfw.app.graph import Terminal, running
+from posfw.app.later import load
 from posfw.app.world import World
 from posfw.board.profile import BoardProfile
 from posfw.board.site import Site, parse_site
@@ -38,6 +39,8 @@ from tests.simulation.storage import SickDisk
 from tests.simulation.wires import Door, End, pair
 
 __all__ = ["TERMINAL", "Shop", "Trace"]
+
+load()  # modules come from a worker thread later; the simulated loop has none
 
 TERMINAL: Final = "12345678"
 KEY_ID: Final = bytes.fromhex("1234567890123456")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
 
-from posfw.activate import acceptance, bundle, machine, profile
+from posfw.activate import machine
 from posfw.activate.machine import Activation, Gates, State, Step
+from posfw.app.later import lazily
 from posfw.app.operators import Operators
 from posfw.app.parameters import Parameters
 from posfw.app.verbs import Body, Progress, Verb, text_of
-from posfw.crypto.sign1 import PublicKey, Signer
 from posfw.journal.store import Journal
 from posfw.ports import Acquirer, Clock, Random
 from posfw.sale.limits import Refusal
@@ -21,10 +22,17 @@ from posfw.values.errors import CodecError, ConfigError, InputError, LinkError, 
 from posfw.values.events import Plain, Record, Topic
 from posfw.values.identity import MerchantId, TerminalId
 
+if TYPE_CHECKING:
+    from posfw.activate import acceptance, bundle, profile
+    from posfw.crypto.sign1 import PublicKey, Signer
+else:
+    acceptance = lazily("posfw.activate.acceptance")
+    bundle = lazily("posfw.activate.bundle")
+
 __all__ = ["Activations", "Device", "TryRound"]
 
 # Does one acceptance round and says whether it passed and what was seen.
-TryRound = Callable[[acceptance.Task, profile.Profile], Awaitable[tuple[bool, str]]]
+TryRound: TypeAlias = "Callable[[acceptance.Task, profile.Profile], Awaitable[tuple[bool, str]]]"
 Check = Callable[[], Awaitable[Mapping[str, bool]]]
 
 

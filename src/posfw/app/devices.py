@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import Path
 
 from posfw.app.world import OpenPort
-from posfw.board.driver import KernelHeadSensor, serial_path
+from posfw.board.driver.sensors import KernelHeadSensor
+from posfw.board.driver.sysfs import serial_path
 from posfw.board.profile import BoardProfile
 from posfw.board.site import Site
 from posfw.board.sources import parse_source

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
+from posfw.app.later import lazily, loaded
 from posfw.board.site import Site
 from posfw.journal.store import Journal
 from posfw.ports import Clock
-from posfw.printer.pattern import dead_dots
-from posfw.sale.receipt import fault_slip, receipt
-from posfw.settle.slips import Settled, report_slip, settlement_slip
 from posfw.settle.totals import Difference
 from posfw.values.document import (
     Copy,
@@ -28,6 +27,15 @@ from posfw.values.identity import parse_key
 from posfw.values.slip import Merchant
 from posfw.values.texts import Texts
 from posfw.values.transaction import Transaction
+
+if TYPE_CHECKING:
+    from posfw.printer import pattern
+    from posfw.sale import receipt
+    from posfw.settle import slips
+else:
+    pattern = lazily("posfw.printer.pattern")
+    receipt = lazily("posfw.sale.receipt")
+    slips = lazily("posfw.settle.slips")
 
 __all__ = ["SlipComposer", "merchant_of"]
 
@@ -62,6 +70,7 @@ class SlipComposer:
         Raises:
             RefusedError: PRN-320, the journal has nothing of that name.
         """
+        await loaded()
         if job.ref.kind is DocumentKind.RECEIPT:
             return await self._receipt(job)
         if job.ref.kind is DocumentKind.FAULT:
@@ -82,7 +91,7 @@ class SlipComposer:
         transaction = await self._transaction(job.ref)
         named = transaction.begun.intent.original
         original = await self.journal.transaction(named) if named else None
-        return receipt(
+        return receipt.receipt(
             transaction,
             self.merchant,
             self.texts,
@@ -98,7 +107,7 @@ class SlipComposer:
         codes = [
             code for owed, code in await self.journal.rejected() if owed.key == transaction.key
         ]
-        return fault_slip(
+        return receipt.fault_slip(
             transaction,
             self.merchant,
             self.texts,
@@ -113,7 +122,7 @@ class SlipComposer:
         if closed is None:
             raise _nothing(job.ref)
         rejected = await self.journal.rejected()
-        settled = Settled(
+        settled = slips.Settled(
             batch=batch,
             opened_at=datetime.fromisoformat(str(closed["opened_at"])),
             closed_at=datetime.fromisoformat(str(closed["closed_at"])),
@@ -123,7 +132,7 @@ class SlipComposer:
             head=str(closed.get("head", "")),
         )
         transactions = await self.journal.transactions(batch)
-        return settlement_slip(
+        return slips.settlement_slip(
             settled, transactions, self.merchant, self.texts, duplicate=job.duplicate
         )
 
@@ -132,7 +141,7 @@ class SlipComposer:
         if letter not in ("X", "Z") or not number.isdigit():
             raise _nothing(job.ref)
         standing = await self.journal.standing()
-        return report_slip(
+        return slips.report_slip(
             letter,
             int(number),
             await self.journal.transactions(int(number)),
@@ -169,7 +178,7 @@ def _test(ref: DocumentRef, dots: int) -> Document:
         Text("0123456789 ABCDEFGHIJKLMNOPQRSTUVWXYZ abcdefghijklmnopqrstuvwxyz"),
         Text("商户存根 持卡人存根 消费 撤销 退货 结算"),
         Text("商戶存根 持卡人存根 消費 撤銷 退貨 結算"),
-        dead_dots(dots),
+        pattern.dead_dots(dots),
         Cut(),
     )
     return Document(ref, Copy.SINGLE, blocks)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from posfw.app.later import loaded
 from posfw.app.merchant import Merchant
 from posfw.app.verbs import Body, operator_of
 from posfw.sale.limits import Refusal
@@ -70,6 +71,7 @@ class Gate:
 
     async def status(self) -> dict[str, Any]:
         """Return what the idle screen says about it."""
+        await loaded()
         staff = await self.merchant.operators.staff()
         return {
             "activation": (await self.merchant.activation.state()).state.value,
@@ -79,7 +81,7 @@ class Gate:
             "locked": staff.locked,
             "settlement": self.merchant.settlement.phase,
             "settlement_trouble": self.merchant.settlement.trouble,
-            "upkeep_due": await self.merchant.upkeep.reminders(),
+            "upkeep_due": await self.merchant.office.upkeep.reminders(),
         }
 
     async def _works(self, operator: str) -> Refusal | None:

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from anyio.abc import TaskGroup
@@ -26,22 +26,23 @@ from posfw.app.documents import SlipComposer, merchant_of
 from posfw.app.gate import Gate
 from posfw.app.journalling import Journalling
 from posfw.app.keys import open_keys
+from posfw.app.later import behind, later, lazily
 from posfw.app.line import certificate_care, limits_of, uplink_of
 from posfw.app.liveness import Liveness
 from posfw.app.logo import load_logo
-from posfw.app.morning import Morning
 from posfw.app.printing import Printing
 from posfw.app.service import Service
 from posfw.app.session import Session
 from posfw.app.since import since
-from posfw.app.trading import read_files, trade
+from posfw.app.trading import Files, Trade, read_files, trade
 from posfw.app.verbs import Handler, Verb, dispatcher
 from posfw.app.world import World
 from posfw.board.profile import BoardProfile
 from posfw.board.site import Site
-from posfw.card.task import SerialCardReader
+from posfw.card.task.stripe import SerialCardReader
 from posfw.journal.store import Journal
 from posfw.journal.task import BackupPolicy
+from posfw.ports import SecureElement
 from posfw.printer.driver import WirePrinter
 from posfw.printer.raster import Raster
 from posfw.printer.store import open_glyphs
@@ -51,6 +52,14 @@ from posfw.uplink.task import Uplink
 from posfw.values.errors import ConfigError
 from posfw.values.events import Plain, Record, Topic
 from posfw.values.texts import Texts
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from posfw.app import morning
+    from posfw.values.document import Logo
+else:
+    morning = lazily("posfw.app.morning")
 
 __all__ = ["Terminal", "running"]
 
@@ -64,6 +73,23 @@ class Terminal:
     cashier: Cashier
     recovered: int
     service: Service
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """What every part of a terminal stands on, and what it was told about itself."""
+
+    board: BoardProfile
+    site: Site
+    state: Path
+    texts: Texts
+    world: World
+    keys: SecureElement
+    journal: Journal
+    uplink: Uplink
+    sales: Sales
+    composer: SlipComposer
+    printing: Printing
 
 
 @asynccontextmanager
@@ -86,9 +112,8 @@ async def running(
     keys = open_keys(board, site)
     logo = load_logo(Path(site.logo), board.printer.dots) if site.logo else None
     files = read_files(board, site, kernel_root(board, state))
-    journal_path = state / "journal.db"
     async with Journal.open(
-        journal_path,
+        state / "journal.db",
         terminal=site.terminal_id,
         chain_key=keys.chain_key(),
         clock=world.clock,
@@ -97,110 +122,27 @@ async def running(
         connect=world.connect,
     ) as journal:
         known = await known_time(journal, Path(site.certificate))
-        uplink = uplink_of(site, journal, keys, world, known)
-        sales = Sales(
-            journal=journal,
-            acquirer=uplink,
-            clock=world.clock,
-            limits=limits_of(site),
-            inquiry_timeout_s=site.timing.inquiry_s,
-            lock=anyio.Lock(),
-            since=partial(since, journal),
-        )
-        recovered = await sales.recover()
+        core = _core(board, site, state, texts, world, keys, journal, known, logo)
+        recovered = await core.sales.recover()
         started: dict[str, Plain] = {"recovered": recovered, "board": board.id}
         await journal.append(Record(Topic.SYSTEM, "started", world.clock.now(), body=started))
-        composer = SlipComposer(
-            journal, merchant_of(site, logo), texts, world.clock, board.printer.dots
-        )
-        canvas = _canvas(board)
-        wire = printer_wire(board, site, state, world.open_port)
-        port = board.ports.get("printer")
-        baud = port.baud if port is not None else 0
-        printer = WirePrinter(board.printer, wire, baud=baud) if wire is not None else None
-        printing = Printing(journal, composer, canvas, world.clock)
         desk = CardDesk()
-
-        async def settle() -> Mapping[str, Any]:
-            return await trading.parts.settlement.run()
-
-        # Rounds of acceptance do what a cashier does, before the gate that refuses live sales.
-        trial = Cashier(
-            sales=sales,
-            journal=journal,
-            session=Session(journal, uplink, world.clock, printing, sales.limits.offline, texts),
-            desk=desk,
-            element=keys,
-            clock=world.clock,
-            site=site,
-            texts=texts,
-            stop=stop,
-            settle=settle,
-        )
-        trading = trade(
-            board=board,
-            site=site,
-            state=state,
-            root=kernel_root(board, state),
-            files=files,
-            journal=journal,
-            uplink=uplink,
-            element=keys,
-            world=world,
-            printing=printing,
-            handler=dispatcher(trial.verbs(), printing.verbs()),
-            sales=sales,
-        )
-        care = certificate_care(site, journal, uplink, world)
+        trial, trading = _merchant(core, files, desk, stop)
         await trading.parts.parameters.refresh()
         gate = Gate(trading.parts, site.operators)
-        cashier = replace(trial, gate=gate)
-        morning = Morning(journal, uplink, gate, printing, world.clock)
         async with anyio.create_task_group() as group:
             trading.start(group)
+            care = certificate_care(site, journal, core.uplink, world)
             group.start_soon(care.run)
-            house = Journalling(journal, keys, world.clock, site)
-            if site.archive:
-                group.start_soon(house.keep_house, lambda: not sales.lock.locked())
-            if site.backup:
-                group.start_soon(house.keep_copies, BackupPolicy(state / site.backup))
-            if printer is not None:
-                queue = PrintQueue(
-                    journal=journal,
-                    records=journal,
-                    documents=composer,
-                    printer=printer,
-                    clock=world.clock,
-                    profile=board.printer,
-                    canvas=canvas,
-                    sensor=head_sensor(board, state),
-                    watch=printing.watch,
-                )
-                group.start_soon(printer.run)
-                group.start_soon(queue.run)
-            await _read_cards(group, board, site, state, world, desk)
-            people: Mapping[str, Verb] = {}
-            if board.table("card").get("driver") == "pcsc":
-                from posfw.app import chip_wiring  # noqa: PLC0415 - boards with a slot only
-
-                chips = chip_wiring.Chips(
-                    journal=journal,
-                    element=keys,
-                    sales=sales,
-                    stripe=desk,
-                    clock=world.clock,
-                    random=world.random,
-                    site=site,
-                    texts=texts,
-                    installed=await chip_wiring.installed_parameters(state),
-                ).start(group, chip_wiring.pcsc_slot(site.ports.get("chip", "")))
-                cashier, people = replace(cashier, chips=chips), chips.people.verbs()
+            house = _keep_house(group, core)
+            _print(group, core)
+            cashier, people = await _cards(group, core, desk, replace(trial, gate=gate))
             handler = dispatcher(
                 cashier.verbs(),
                 people,
-                printing.verbs(),
-                trading.parts.verbs(),
-                morning.verbs(),
+                behind(core.printing.verbs()),
+                behind(trading.parts.verbs()),
+                later(("ready",), lambda: _morning(core, gate)),
                 keys.verbs(),
                 care.verbs(),
                 house.verbs(),
@@ -208,21 +150,149 @@ async def running(
             await _serve(group, state, handler, texts, world)
             service = Service(
                 Liveness(world.clock),
-                lambda: f"{board.id}: {uplink.state.line.value}",
+                lambda: f"{board.id}: {core.uplink.state.line.value}",
                 probe=journal.standing,
             )
-            yield Terminal(journal, uplink, cashier, recovered, service)
+            yield Terminal(journal, core.uplink, cashier, recovered, service)
             group.cancel_scope.cancel()
 
 
-async def _read_cards(
-    group: TaskGroup, board: BoardProfile, site: Site, state: Path, world: World, desk: CardDesk
-) -> None:
+def _core(
+    board: BoardProfile,
+    site: Site,
+    state: Path,
+    texts: Texts,
+    world: World,
+    keys: SecureElement,
+    journal: Journal,
+    known: datetime,
+    logo: Logo | None,
+) -> Core:
+    """Join line, sales and slips over an open journal; nothing of it moves yet."""
+    uplink = uplink_of(site, journal, keys, world, known)
+    sales = Sales(
+        journal=journal,
+        acquirer=uplink,
+        clock=world.clock,
+        limits=limits_of(site),
+        inquiry_timeout_s=site.timing.inquiry_s,
+        lock=anyio.Lock(),
+        since=partial(since, journal),
+    )
+    merchant = merchant_of(site, logo)
+    composer = SlipComposer(journal, merchant, texts, world.clock, board.printer.dots)
+    printing = Printing(journal, composer, _canvas(board), world.clock)
+    return Core(board, site, state, texts, world, keys, journal, uplink, sales, composer, printing)
+
+
+def _merchant(
+    core: Core, files: Files, desk: CardDesk, stop: Callable[[], None]
+) -> tuple[Cashier, Trade]:
+    """Return the cashier without a gate, and the merchant's parts that the gate asks."""
+    offline = core.sales.limits.offline
+
+    async def settle() -> Mapping[str, Any]:
+        return await trading.parts.settlement.run()
+
+    # Rounds of acceptance do what a cashier does, before the gate that refuses live sales.
+    trial = Cashier(
+        sales=core.sales,
+        journal=core.journal,
+        session=Session(
+            core.journal, core.uplink, core.world.clock, core.printing, offline, core.texts
+        ),
+        desk=desk,
+        element=core.keys,
+        clock=core.world.clock,
+        site=core.site,
+        texts=core.texts,
+        stop=stop,
+        settle=settle,
+    )
+    trading = trade(
+        board=core.board,
+        site=core.site,
+        state=core.state,
+        root=kernel_root(core.board, core.state),
+        files=files,
+        journal=core.journal,
+        uplink=core.uplink,
+        element=core.keys,
+        world=core.world,
+        printing=core.printing,
+        handler=dispatcher(trial.verbs(), core.printing.verbs()),
+        sales=core.sales,
+    )
+    return trial, trading
+
+
+def _morning(core: Core, gate: Gate) -> morning.Morning:
+    clock = core.world.clock
+    return morning.Morning(core.journal, core.uplink, gate, core.printing, clock)
+
+
+def _keep_house(group: TaskGroup, core: Core) -> Journalling:
+    """Start what keeps the journal small and copied."""
+    house = Journalling(core.journal, core.keys, core.world.clock, core.site)
+    if core.site.archive:
+        group.start_soon(house.keep_house, lambda: not core.sales.lock.locked())
+    if core.site.backup:
+        group.start_soon(house.keep_copies, BackupPolicy(core.state / core.site.backup))
+    return house
+
+
+def _print(group: TaskGroup, core: Core) -> None:
+    """Start the print queue, on a board that has a printer."""
+    board = core.board
+    wire = printer_wire(board, core.site, core.state, core.world.open_port)
+    if wire is None:
+        return
+    port = board.ports.get("printer")
+    printer = WirePrinter(board.printer, wire, baud=port.baud if port is not None else 0)
+    queue = PrintQueue(
+        journal=core.journal,
+        records=core.journal,
+        documents=core.composer,
+        printer=printer,
+        clock=core.world.clock,
+        profile=board.printer,
+        canvas=core.printing.canvas,
+        sensor=head_sensor(board, core.state),
+        watch=core.printing.watch,
+    )
+    group.start_soon(printer.run)
+    group.start_soon(queue.run)
+
+
+async def _cards(
+    group: TaskGroup, core: Core, desk: CardDesk, cashier: Cashier
+) -> tuple[Cashier, Mapping[str, Verb]]:
+    """Start the board's readers; returns the cashier who takes their cards, and more verbs."""
+    await _read_stripes(group, core, desk)
+    if core.board.table("card").get("driver") != "pcsc":
+        return cashier, {}
+    from posfw.app import chip_wiring  # noqa: PLC0415 - boards with a slot only
+
+    chips = chip_wiring.Chips(
+        journal=core.journal,
+        element=core.keys,
+        sales=core.sales,
+        stripe=desk,
+        clock=core.world.clock,
+        random=core.world.random,
+        site=core.site,
+        texts=core.texts,
+        installed=await chip_wiring.installed_parameters(core.state),
+    ).start(group, chip_wiring.pcsc_slot(core.site.ports.get("chip", "")))
+    return replace(cashier, chips=chips), chips.people.verbs()
+
+
+async def _read_stripes(group: TaskGroup, core: Core, desk: CardDesk) -> None:
     """Start the board's stripe reader; the site file may name another port."""
-    port = port_of("card", board, site, state)
+    port = port_of("card", core.board, core.site, core.state)
     if port is None:
         return
-    open_port = partial(world.open_port, port.path, baudrate=port.baud)
+    open_port = partial(core.world.open_port, port.path, baudrate=port.baud)
     reader = SerialCardReader(port.path, open_port=open_port)
     await group.start(reader.run)
     group.start_soon(desk.run, reader)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from posfw.board.driver import (
-    GpioLines,
-    KernelBattery,
-    KernelHeadSensor,
-    KernelKeypad,
-    KernelLamps,
-    serial_path,
-)
+from posfw.board.driver.keypad import KernelKeypad
+from posfw.board.driver.lamps import KernelLamps
+from posfw.board.driver.lines import GpioLines
+from posfw.board.driver.power import KernelBattery
+from posfw.board.driver.sensors import KernelHeadSensor
+from posfw.board.driver.sysfs import serial_path
 from posfw.board.profile import BoardProfile
 from posfw.ports import Battery, HeadSensor, InputLines, Keypad, Lamps
 

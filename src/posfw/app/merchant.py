@@ -6,25 +6,24 @@ import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import time
+from typing import TYPE_CHECKING
 
-from posfw.activate.profile import Profile
-from posfw.app.acceptance import Rounds
-from posfw.app.accounts import Accounts
-from posfw.app.acquirers import schedule_of
 from posfw.app.activation import Activations, Check, Device, TryRound
-from posfw.app.goods import Goods
+from posfw.app.office import Office
 from posfw.app.operators import Operators
 from posfw.app.parameters import Parameters
 from posfw.app.settlement import Settlement
-from posfw.app.upkeep import Maintenance
 from posfw.app.verbs import Verb
 from posfw.app.world import World
-from posfw.crypto.sign1 import PublicKey
 from posfw.journal.store import Journal
 from posfw.ports import Acquirer, SecureElement
 from posfw.sale.limits import Limits, Refusal
 from posfw.settle.schedule import Schedule
 from posfw.values.money import Money
+
+if TYPE_CHECKING:
+    from posfw.activate.profile import Profile
+    from posfw.crypto.sign1 import PublicKey
 
 __all__ = ["Merchant", "merchant"]
 
@@ -38,9 +37,7 @@ class Merchant:
     operators: Operators
     activation: Activations
     settlement: Settlement
-    goods: Goods
-    accounts: Accounts
-    upkeep: Maintenance
+    office: Office
     parameters: Parameters
 
     def verbs(self) -> Mapping[str, Verb]:
@@ -49,9 +46,7 @@ class Merchant:
             self.operators,
             self.activation,
             self.settlement,
-            self.goods,
-            self.accounts,
-            self.upkeep,
+            self.office,
             self.parameters,
         )
         return {name: verb for part in parts for name, verb in part.verbs().items()}
@@ -73,7 +68,7 @@ def merchant(
     device: Device,
     bank_key: PublicKey | None,
     check: Check,
-    try_round: TryRound | Rounds,
+    try_round: TryRound,
     pre_activated: bool,
     automatic: bool,
     settle_at: time | None = None,
@@ -131,8 +126,6 @@ def merchant(
             sign_off=chosen.sign_off and automatic,
             largest_minor=limits.per_transaction_minor,
         ),
-        goods=Goods(journal, world.clock),
-        accounts=Accounts(journal, world.clock, schedule_of(chosen), merchant_id),
-        upkeep=Maintenance(journal, world.clock),
+        office=Office(journal, world.clock, chosen, merchant_id),
         parameters=parameters,
     )

@@ -5,19 +5,25 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
 
 import anyio
 
+from posfw.app.later import lazily
 from posfw.app.verbs import Body, Progress, Verb, text_of
 from posfw.journal.store import Journal
 from posfw.ports import Clock, Documents
-from posfw.printer.preview import png
 from posfw.printer.queue import PrinterView
-from posfw.printer.raster import Raster
-from posfw.printer.sheet import page
 from posfw.values.document import Copy, Document, DocumentKind, DocumentRef, Job, JobState
 from posfw.values.errors import CodecError, ConfigError
 from posfw.values.identity import parse_key
+
+if TYPE_CHECKING:
+    from posfw.printer import preview, sheet
+    from posfw.printer.raster import Raster
+else:
+    preview = lazily("posfw.printer.preview")
+    sheet = lazily("posfw.printer.sheet")
 
 __all__ = ["Printing"]
 
@@ -109,8 +115,8 @@ class Printing:
         """Return the picture of a slip, dot for dot what the paper shows."""
         if self.canvas is None:
             raise ConfigError("There are no glyphs to draw with.", code="PRN-310")
-        drawn = page(await self._asked(body), self.canvas)
-        picture = base64.b64encode(png(drawn)).decode()
+        drawn = sheet.page(await self._asked(body), self.canvas)
+        picture = base64.b64encode(preview.png(drawn)).decode()
         return {"ok": True, "width_dots": drawn.dots, "height_dots": drawn.height, "png": picture}
 
     async def _asked(self, body: Body) -> Document:

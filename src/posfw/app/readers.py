@@ -17,13 +17,17 @@ from anyio.abc import ByteStream, TaskStatus
 
 from posfw.app.devices import kernel_root, port_of
 from posfw.app.world import World
-from posfw.board.driver import serial_path
+from posfw.board.driver.sysfs import serial_path
 from posfw.board.profile import BoardProfile
 from posfw.board.site import Site
 from posfw.card import neo
 from posfw.card.codes import NO_CARD
 from posfw.card.supervisor import Activity
-from posfw.card.task import AbecsPinPad, NeoReader, OpenPort, Scanner, SerialCardReader
+from posfw.card.task.neo import NeoReader
+from posfw.card.task.pinpad import AbecsPinPad
+from posfw.card.task.port import OpenPort
+from posfw.card.task.scanner import Scanner
+from posfw.card.task.stripe import SerialCardReader
 from posfw.values.card import CardRead
 from posfw.values.errors import ConfigError, DeviceError
 from posfw.values.money import Money

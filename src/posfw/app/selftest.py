@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from posfw.app.hardware import hardware_of, port_url
-from posfw.board.driver import rtc_utc_s
+from posfw.board.driver.power import rtc_utc_s
 from posfw.board.profile import BoardProfile
 from posfw.board.selftest import Step, passed, reading_step, skipped
 from posfw.values.errors import DeviceError

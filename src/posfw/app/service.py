@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import anyio
 
 from posfw.app.liveness import Liveness
-from posfw.board.driver import ServiceManager
+from posfw.board.driver.notify import ServiceManager
 
 __all__ = ["Service"]
 

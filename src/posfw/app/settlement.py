@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from posfw.app.later import lazily
 from posfw.app.operators import Operators
 from posfw.app.verbs import Body, Progress, Verb, operator_of, text_of
-from posfw.goods.delivery import sold_for_delivery
 from posfw.journal.store import Journal
 from posfw.ports import Acquirer, Clock
 from posfw.sale.limits import Refusal
-from posfw.settle.reconcile import Sheet, Verdict, check_tick, sheet, ticks
-from posfw.settle.reports import Report, report
 from posfw.settle.schedule import Escalation, Level, Plan, Schedule, notices
 from posfw.settle.task import SettlementResult, keep_time, settle
 from posfw.settle.totals import MAX_COUNT, Difference, totals
@@ -27,6 +25,14 @@ from posfw.values.events import Record, Topic
 from posfw.values.identity import parse_key
 from posfw.values.money import MAX_MINOR, Money
 from posfw.values.transaction import Standing
+
+if TYPE_CHECKING:
+    from posfw.goods import delivery
+    from posfw.settle import reconcile, reports
+else:
+    delivery = lazily("posfw.goods.delivery")
+    reconcile = lazily("posfw.settle.reconcile")
+    reports = lazily("posfw.settle.reports")
 
 __all__ = ["Settlement"]
 
@@ -134,7 +140,7 @@ class Settlement:
         self._known = (standing.batch, standing.next_stan, found)
         return found
 
-    async def sheet(self, batch: int) -> Sheet:
+    async def sheet(self, batch: int) -> reconcile.Sheet:
         """Return the tick list of a closed batch.
 
         Raises:
@@ -142,19 +148,19 @@ class Settlement:
         """
         closed = await self._closed(batch)
         found = [Difference(*row) for row in closed.get("differences", ())]
-        made = ticks(await self.journal.read(Topic.SETTLEMENT), batch)
+        made = reconcile.ticks(await self.journal.read(Topic.SETTLEMENT), batch)
         transactions = await self.journal.transactions(batch)
         deliveries = await self.journal.read(Topic.DELIVERY)
-        return sheet(
+        return reconcile.sheet(
             batch,
             transactions,
             found,
             made,
             slips=await self._printed(batch),
-            deliveries=sold_for_delivery(deliveries, transactions),
+            deliveries=delivery.sold_for_delivery(deliveries, transactions),
         )
 
-    async def report(self, batch: int | None) -> Report:
+    async def report(self, batch: int | None) -> reports.Report:
         """Return the X of the open batch (None) or the Z of a closed one.
 
         Raises:
@@ -163,9 +169,9 @@ class Settlement:
         standing = await self.journal.standing()
         if batch is None or batch == standing.batch:
             rows = await self.journal.transactions()
-            return report(standing.batch, rows, opened_at=standing.batch_opened_at)
+            return reports.report(standing.batch, rows, opened_at=standing.batch_opened_at)
         closed = await self._closed(batch)
-        return report(
+        return reports.report(
             batch,
             await self.journal.transactions(batch),
             opened_at=datetime.fromisoformat(str(closed["opened_at"])),
@@ -259,12 +265,12 @@ class Settlement:
         if type(stan) is not int:
             raise CodecError("`stan` must be a number.")
         try:
-            verdict = Verdict(text_of(body, "verdict"))
+            verdict = reconcile.Verdict(text_of(body, "verdict"))
         except ValueError as error:
             raise CodecError("`verdict` is accept, hold or clear.") from error
-        check_tick(await self.sheet(batch), stan, verdict, reason)
+        reconcile.check_tick(await self.sheet(batch), stan, verdict, reason)
         operator = operator_of(body, "01")
-        if verdict is Verdict.CLEARED:
+        if verdict is reconcile.Verdict.CLEARED:
             subject = f"{batch:06d}-{stan:06d}"
             operator = (await self.operators.approve(body, Action.CLEAR, subject)).operator
         said = {"batch": batch, "stan": stan, "verdict": verdict.value, "reason": reason}

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 from anyio.abc import TaskGroup
 
 from posfw import __version__
 from posfw.activate.profile import Profile
-from posfw.app.acceptance import Rounds
 from posfw.app.acquirers import load_profiles
-from posfw.app.activation import Check, Device
+from posfw.app.activation import Check, Device, TryRound
+from posfw.app.later import lazily, loaded
 from posfw.app.merchant import Merchant, merchant
 from posfw.app.printing import Printing
-from posfw.app.selftest import Selftest
 from posfw.app.verbs import Handler
 from posfw.app.world import World
 from posfw.board.profile import BoardProfile
@@ -24,12 +25,21 @@ from posfw.board.site import Site
 from posfw.crypto.sign1 import PemSigner, PublicKey, public_key
 from posfw.journal.store import Journal
 from posfw.ports import Clock, SecureElement
-from posfw.printer import counters
 from posfw.sale.task import Sales
-from posfw.upkeep.plan import score
 from posfw.uplink.task import LineState, Uplink
 from posfw.values.errors import ConfigError
 from posfw.values.events import Plain, Record, Topic
+
+if TYPE_CHECKING:
+    from posfw.activate import acceptance as rounds
+    from posfw.app import acceptance, selftest
+    from posfw.printer import counters
+    from posfw.upkeep import plan
+else:
+    acceptance = lazily("posfw.app.acceptance")
+    selftest = lazily("posfw.app.selftest")
+    counters = lazily("posfw.printer.counters")
+    plan = lazily("posfw.upkeep.plan")
 
 __all__ = ["Files", "Trade", "read_files", "trade"]
 
@@ -123,8 +133,9 @@ class Trade:
 
     async def count_paper(self) -> None:
         """Note how far the paper has run by now: maintenance goes by it."""
+        await loaded()
         run = counters.folded(await self.journal.read(Topic.UPKEEP))
-        await self.parts.upkeep.count_mm(run.paper_mm)
+        await self.parts.office.upkeep.count_mm(run.paper_mm)
 
     async def _line(self) -> None:
         """Keep line and evening's clock going while something may leave (S10)."""
@@ -178,7 +189,6 @@ def trade(
 
     The acquirer's limits take the place of the site file's in `sales` where they are stricter.
     """
-    rounds = Rounds(handler, printing.printed, uplink.hang_up, lambda: _line_up(uplink))
     parts = merchant(
         journal=journal,
         acquirer=uplink,
@@ -189,8 +199,8 @@ def trade(
         merchant_id=site.merchant_id,
         device=files.device,
         bank_key=files.bank_key,
-        check=_check(Selftest(board, state, root), journal, world.clock),
-        try_round=rounds,
+        check=_check(board, state, root, journal, world.clock),
+        try_round=_rounds(handler, printing, uplink),
         pre_activated=site.pre_activated,
         automatic=site.settle_automatic,
         settle_at=site.settle_at,
@@ -202,16 +212,31 @@ def trade(
     return found
 
 
-def _check(selftest: Selftest, journal: Journal, clock: Clock) -> Check:
+def _rounds(handler: Handler, printing: Printing, uplink: Uplink) -> TryRound:
+    """Return what does the rounds of acceptance; from round to round it knows the last sale."""
+
+    @cache
+    def built() -> acceptance.Rounds:
+        return acceptance.Rounds(
+            handler, printing.printed, uplink.hang_up, lambda: _line_up(uplink)
+        )
+
+    async def do(task: rounds.Task, profile: Profile) -> tuple[bool, str]:
+        return await built()(task, profile)
+
+    return do
+
+
+def _check(board: BoardProfile, state: Path, root: Path, journal: Journal, clock: Clock) -> Check:
     """Return the check before an activation: the board's parts, and how stable it has been."""
 
     async def check() -> Mapping[str, bool]:
-        steps = await selftest.run()
+        steps = await selftest.Selftest(board, state, root).run()
         # A step that needs a person is neither passed nor failed here.
         found = {step.id: step.state == "pass" for step in steps if step.state != "skip"}
         faults = await journal.read(Topic.FAULT)
         system = await journal.read(Topic.SYSTEM)
-        stable = score(faults, system, clock.now()).verdict != "replace"
+        stable = plan.score(faults, system, clock.now()).verdict != "replace"
         return found | {"stability": stable}
 
     return check

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import sys
@@ -43,6 +44,12 @@ COMMANDS: Final = {
     "delivery": ("posfw.cli.goods", "delivery", "Deliveries tied to sales. 配送"),
     "upkeep": ("posfw.cli.upkeep", "upkeep", "Maintenance, faults, stability. 维护"),
     "operator": ("posfw.cli.operator", "operator", "Who works here: passwords, lock. 操作员"),
+    "keys": ("posfw.cli.keys", "keys", "The terminal's keys: state, load, wipe. 密钥"),
+    "certificate": (
+        "posfw.cli.certificate",
+        "certificate",
+        "The terminal's certificate: show, renew. 证书",
+    ),
     "selftest": ("posfw.cli.selftest", "selftest", "Test the board's parts. 自检"),
     "board": ("posfw.cli.board", "board", "Board profiles: list, show, check. 机型"),
     "journal": ("posfw.cli.journal", "journal", "Read, verify, copy, export the journal. 流水"),
@@ -64,7 +71,11 @@ class Lazy(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, attribute, _ = COMMANDS[cmd_name]
-        command: click.Command = getattr(importlib.import_module(module), attribute)
+        gc.disable()  # thousands of classes and not one cycle to free: a twentieth of a start
+        try:
+            command: click.Command = getattr(importlib.import_module(module), attribute)
+        finally:
+            gc.enable()
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

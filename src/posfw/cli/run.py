@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import signal
@@ -17,6 +18,7 @@ import click
 
 from posfw.app.catalogue import load_texts
 from posfw.app.graph import running
+from posfw.app.later import loaded
 from posfw.app.world import World
 from posfw.board.profile import BoardProfile
 from posfw.board.site import Site, parse_site
@@ -87,8 +89,10 @@ async def _main(board: BoardProfile, site: Site, state: Path, texts: Texts) -> N
             ready = {"ready": True, "recovered": terminal.recovered, "board": board.id}
             click.echo(json.dumps(ready))
             sys.stdout.flush()
+            gc.freeze()  # what was loaded stays; no collection looks through it again
             async with anyio.create_task_group() as group:
                 group.start_soon(terminal.service.run)
+                group.start_soon(loaded)
                 group.start_soon(_first_signal, signals, stopped)
                 await stopped.wait()
                 group.cancel_scope.cancel()

@@ -13,8 +13,8 @@ import io
 import json
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
+from html import escape
 from typing import Any, Final
-from xml.sax.saxutils import escape
 
 __all__ = ["COLUMNS", "FORMATS", "Shop", "render"]
 
@@ -209,6 +209,5 @@ def _xml_cell(text: str, number: bool) -> bytes:  # noqa: FBT001 - a pair unpack
         return f'<c s="2"><v>{text}</v></c>'.encode()
     # Control characters are not XML 1.0 (2.2); a note may hold them.
     clean = "".join(each if each >= " " or each in "\t\n" else "�" for each in text)
-    return (
-        f'<c t="inlineStr" s="1"><is><t xml:space="preserve">{escape(clean)}</t></is></c>'.encode()
-    )
+    told = escape(clean, quote=False)
+    return f'<c t="inlineStr" s="1"><is><t xml:space="preserve">{told}</t></is></c>'.encode()

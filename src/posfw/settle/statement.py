@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import date
-from xml.sax.saxutils import escape
+from html import escape
 
 from posfw.settle.fees import Schedule
 from posfw.values.errors import MisuseError
@@ -187,7 +187,9 @@ def _xlsx_cell(row: Row, name: str) -> str:
 
 def _text_cell(text: str) -> str:
     plain = "".join(c for c in text if c.isprintable())
-    return f'<c t="inlineStr"><is><t xml:space="preserve">{escape(plain)}</t></is></c>'
+    return (
+        f'<c t="inlineStr"><is><t xml:space="preserve">{escape(plain, quote=False)}</t></is></c>'
+    )
 
 
 _XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'

@@ -14,7 +14,7 @@ import pytest
 from posfw.card import codes, neo
 from posfw.card.neo_result import Outcome
 from posfw.card.supervisor import Activity, Backoff
-from posfw.card.task import NeoReader
+from posfw.card.task.neo import NeoReader
 from posfw.codec.tlv import Node
 from posfw.sim.cards import deck
 from posfw.sim.vivotech import NeoSim, Presented

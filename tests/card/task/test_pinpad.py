@@ -13,7 +13,7 @@ from psec import pinblock  # an independent reading of ISO 9564-1
 
 from posfw.card import codes
 from posfw.card.supervisor import Activity, Backoff
-from posfw.card.task import AbecsPinPad
+from posfw.card.task.pinpad import AbecsPinPad
 from posfw.sim.pinpad import KEY_SERIAL, PadSim
 from posfw.sim.wires import Delivery, MemoryPort, on_memory, on_pty
 from posfw.values.card import CardNumber, Secret

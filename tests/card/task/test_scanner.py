@@ -13,7 +13,7 @@ import pytest
 from posfw.card.codes import BAD_SCAN, HALF_LINE, READER_GONE
 from posfw.card.scanner import Kind, Scan
 from posfw.card.supervisor import Backoff
-from posfw.card.task import Scanner
+from posfw.card.task.scanner import Scanner
 from posfw.sim.scanner import ScannerSim
 from posfw.sim.wires import Delivery, MemoryPort, on_memory, on_pty
 

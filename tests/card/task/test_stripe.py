@@ -13,7 +13,7 @@ import pytest
 from posfw.card.codes import BAD_TRACK, HALF_LINE, NOISE, READER_GONE
 from posfw.card.magstripe import Outcome
 from posfw.card.supervisor import Backoff
-from posfw.card.task import SerialCardReader
+from posfw.card.task.stripe import SerialCardReader
 from posfw.sim.cards import NAMES, deck
 from posfw.sim.reader import Way, pty_reader
 from posfw.values.card import CardRead
