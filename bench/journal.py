@@ -23,10 +23,10 @@ from posfw.journal.archive import KEEP_BATCHES
 from posfw.journal.opening import open_file
 from posfw.journal.store import Journal
 from posfw.values.card import EntryMode
-from posfw.values.document import JobState
 from posfw.values.events import Record, Topic
 from posfw.values.money import Money
 from posfw.values.outcome import Answer
+from posfw.values.printjob import JobState
 from posfw.values.transaction import Conclusion, Ending, Intent, Kind
 from tests.journal.storage import Storage, stored, why_not
 

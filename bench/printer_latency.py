@@ -28,10 +28,10 @@ from posfw.printer.task import Printing
 from posfw.sim.head import HeadSim
 from posfw.sim.printer import PrinterSim, printer_on_pty
 from posfw.values.card import EntryMode
-from posfw.values.document import JobState
 from posfw.values.hardware import PrinterProfile, ThermalProfile
 from posfw.values.money import Money
 from posfw.values.outcome import Answer
+from posfw.values.printjob import JobState
 from posfw.values.slip import Merchant
 from posfw.values.texts import Texts
 from posfw.values.transaction import Conclusion, Ending, Intent, Kind

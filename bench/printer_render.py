@@ -17,11 +17,12 @@ from posfw.printer.raster import Raster
 from posfw.printer.store import open_glyphs
 from posfw.sale.receipt import receipt
 from posfw.values.card import EntryMode
-from posfw.values.document import Copy, Document
+from posfw.values.document import Document
 from posfw.values.hardware import PrinterProfile
 from posfw.values.identity import Key
 from posfw.values.money import Money
 from posfw.values.outcome import Answer
+from posfw.values.printjob import Copy
 from posfw.values.slip import Merchant
 from posfw.values.texts import Texts
 from posfw.values.transaction import Begun, Intent, Kind, State, Transaction

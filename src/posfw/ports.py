@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from posfw.values.card import CardNumber, CardRead, Secret
-from posfw.values.document import Copy, Document, DocumentRef, Job, JobState
 from posfw.values.events import Record, Topic
 from posfw.values.identity import Key
 from posfw.values.money import Money
 from posfw.values.outcome import Outcome
+from posfw.values.printjob import Copy, DocumentRef, Job, JobState
 from posfw.values.transaction import (
     Begun,
     Conclusion,
@@ -28,6 +28,9 @@ from posfw.values.transaction import (
     Stored,
     Transaction,
 )
+
+if TYPE_CHECKING:
+    from posfw.values.document import Document  # the printer's part loads it
 
 __all__ = [
     "Acquirer",
@@ -39,6 +42,7 @@ __all__ = [
     "Documents",
     "HeadSensor",
     "InputLines",
+    "KeyVault",
     "Keypad",
     "Lamps",
     "OwedJournal",
@@ -349,11 +353,36 @@ class SecureElement(Protocol):
         ...
 
 
+class KeyVault(SecureElement, Protocol):
+    """A secure element with what is done to its keys beside their use."""
+
+    def cmac_key(self, counter: int, *, answer: bool = False) -> MacKey:
+        """Return the AES-CMAC key of a DUKPT counter; its codes have 16 bytes."""
+        ...
+
+    def random(self, size: int) -> bytes:
+        """Return `size` bytes of the element's own chance."""
+        ...
+
+    def check_values(self) -> tuple[bytes, bytes]:
+        """Return 5 bytes of each key that tell keys apart and are none: initial key, secret.
+
+        The first is AES-CMAC under the key of counter 1 over the initial key ID: the derivation
+        takes the ID in, so the same key under another ID has another value. The second is
+        HMAC-SHA-256 over "check".
+        """
+        ...
+
+    def wipe(self) -> None:
+        """Destroy the terminal's keys for ever; every later use raises KeyStoreError SEC-015."""
+        ...
+
+
 class MacKey(Protocol):
-    """One key of one counter for HMAC 256/256."""
+    """One key of one counter: HMAC 256/256, or AES-CMAC."""
 
     def mac(self, data: bytes) -> bytes:
-        """Return the 32-byte code."""
+        """Return the code: 32 bytes with HMAC, 16 with AES-CMAC."""
         ...
 
 

@@ -9,20 +9,10 @@ from posfw.app.documents import SlipComposer
 from posfw.journal.store import Journal
 from posfw.ports import Clock
 from posfw.settle.totals import totals
-from posfw.values.document import (
-    Amount,
-    Copy,
-    Cut,
-    Document,
-    DocumentKind,
-    DocumentRef,
-    Field,
-    Job,
-    JobState,
-    Mark,
-)
+from posfw.values.document import Amount, Cut, Document, Field, Mark
 from posfw.values.errors import RefusedError
 from posfw.values.identity import Key
+from posfw.values.printjob import Copy, DocumentKind, DocumentRef, Job, JobState
 from posfw.values.slip import Merchant
 from posfw.values.texts import ENGLISH
 from posfw.values.transaction import Kind

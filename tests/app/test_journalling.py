@@ -20,9 +20,9 @@ from posfw.journal.store import Journal
 from posfw.journal.task import BackupPolicy
 from posfw.keys import software
 from posfw.sim.rig import SITE
-from posfw.values.document import JobState
 from posfw.values.errors import JournalArchiveError
 from posfw.values.events import Record, Topic
+from posfw.values.printjob import JobState
 from tests.journal.fakes import NOW, SALE, FixedClock, approved
 
 TERMINAL = "12345678"

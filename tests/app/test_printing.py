@@ -16,9 +16,9 @@ from posfw.printer.queue import PrinterView
 from posfw.printer.raster import Raster
 from posfw.printer.sheet import page
 from posfw.printer.store import open_glyphs
-from posfw.values.document import Copy, JobState
 from posfw.values.errors import CodecError, ConfigError, RefusedError
 from posfw.values.identity import Key
+from posfw.values.printjob import Copy, JobState
 from posfw.values.slip import Merchant
 from posfw.values.texts import ENGLISH
 

@@ -12,10 +12,10 @@ import pytest
 from posfw.app.settlement import Settlement
 from posfw.journal.store import Journal
 from posfw.settle.schedule import Escalation, Phase, Plan, Schedule
-from posfw.values.document import JobState
 from posfw.values.errors import CodecError, InputError, LinkError, RefusedError
 from posfw.values.events import Record, Topic
 from posfw.values.money import Money
+from posfw.values.printjob import JobState
 from posfw.values.transaction import Kind
 from tests.app.fakes import SUPERVISOR, ScriptedAcquirer, SetClock, do, opened, sold, staffed
 

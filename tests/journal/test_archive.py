@@ -15,11 +15,11 @@ import pytest
 from posfw.journal import archive, reading
 from posfw.journal.store import Journal
 from posfw.journal.task import look
-from posfw.values.document import Copy, DocumentKind, DocumentRef, JobState
 from posfw.values.errors import JournalArchiveError, JournalBehindError, MisuseError
 from posfw.values.events import Record, Topic
 from posfw.values.identity import Key
 from posfw.values.money import Money
+from posfw.values.printjob import Copy, DocumentKind, DocumentRef, JobState
 from posfw.values.transaction import Kind, Transaction
 from tests.journal.fakes import KEY, NOW, SALE, approved, offline, opened, unknown
 

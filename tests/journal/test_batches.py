@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from posfw.values.document import DocumentKind, DocumentRef
 from posfw.values.errors import MisuseError, RefusedError
+from posfw.values.printjob import DocumentKind, DocumentRef
 from tests.journal.fakes import NOW, SALE, approved, opened, unknown
 
 

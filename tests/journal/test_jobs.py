@@ -5,7 +5,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from posfw.values.document import Copy, DocumentKind, DocumentRef, JobState
+from posfw.values.printjob import Copy, DocumentKind, DocumentRef, JobState
 from tests.journal.fakes import NOW, SALE, approved, opened
 
 

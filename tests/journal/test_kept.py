@@ -11,10 +11,10 @@ import pytest
 from posfw.journal import owed, sales
 from posfw.journal.store import Journal
 from posfw.values.card import EntryMode
-from posfw.values.document import JobState
 from posfw.values.events import Record, Topic
 from posfw.values.money import Money
 from posfw.values.outcome import Answer
+from posfw.values.printjob import JobState
 from posfw.values.transaction import Begun, Conclusion, Ending, Intent, Kind, Owed, OwedKind
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from posfw.values.document import JobState
 from posfw.values.errors import RefusedError
 from posfw.values.events import Plain, Record, Topic
 from posfw.values.identity import Key
+from posfw.values.printjob import JobState
 from tests.journal.fakes import NOW, SALE, approved, opened, unknown
 
 

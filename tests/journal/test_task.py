@@ -27,7 +27,6 @@ from posfw.journal.task import (
     restore,
     wait_for_copy_s,
 )
-from posfw.values.document import JobState
 from posfw.values.errors import (
     JournalArchiveError,
     JournalBehindError,
@@ -35,6 +34,7 @@ from posfw.values.errors import (
     JournalCorruptError,
     JournalError,
 )
+from posfw.values.printjob import JobState
 from posfw.values.transaction import Kind
 from tests.journal.fakes import KEY, NOW, SALE, approved, opened
 

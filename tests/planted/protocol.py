@@ -18,7 +18,6 @@ from posfw.sim.bank import Place, Verdict
 from posfw.uplink.order import Verdict as Word
 from posfw.uplink.order import verdict as word_of
 from posfw.values.card import CardNumber, CardRead, EntryMode
-from posfw.values.document import JobState
 from posfw.values.identity import Key
 from posfw.values.outcome import (
     Answer,
@@ -29,6 +28,7 @@ from posfw.values.outcome import (
     Unknown,
     Unreachable,
 )
+from posfw.values.printjob import JobState
 from posfw.values.transaction import Begun, Conclusion, Ending, Intent, Owed
 
 if TYPE_CHECKING:

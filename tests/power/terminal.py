@@ -20,11 +20,11 @@ from posfw.settle.task import settle
 from posfw.uplink.settings import UplinkSettings
 from posfw.uplink.task import Uplink
 from posfw.values.card import CardNumber, CardRead, EntryMode
-from posfw.values.document import JobState
 from posfw.values.errors import RefusedError
 from posfw.values.events import Record, Topic
 from posfw.values.identity import Key
 from posfw.values.money import Money
+from posfw.values.printjob import JobState
 from posfw.values.transaction import Conclusion, Intent, Kind
 from tests.power.around import TERMINAL, Around, Chance, Clock, Element
 from tests.power.vfs import effect

@@ -22,11 +22,8 @@ from posfw.values.document import (
     Barcode,
     Block,
     Columns,
-    Copy,
     Cut,
     Document,
-    DocumentKind,
-    DocumentRef,
     Feed,
     Field,
     Logo,
@@ -36,6 +33,7 @@ from posfw.values.document import (
     Text,
     Title,
 )
+from posfw.values.printjob import Copy, DocumentKind, DocumentRef
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 EMUPOS = ROOT / ".venv-emupos"

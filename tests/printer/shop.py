@@ -16,17 +16,11 @@ from posfw.printer.strip import Strip
 from posfw.printer.task import Printing
 from posfw.sim.head import HeadSim
 from posfw.sim.printer import MemoryWire, PrinterSim
-from posfw.values.document import (
-    Copy,
-    Document,
-    DocumentKind,
-    DocumentRef,
-    Job,
-    JobState,
-)
+from posfw.values.document import Document
 from posfw.values.errors import DeviceError, InputError, MisuseError
 from posfw.values.events import Record, Topic
 from posfw.values.hardware import PrinterProfile, ThermalProfile
+from posfw.values.printjob import Copy, DocumentKind, DocumentRef, Job, JobState
 from tests.printer.virtual import LoopClock
 
 # A wide-open budget: these tests are about paper; heat has its own.

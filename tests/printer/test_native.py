@@ -14,19 +14,9 @@ from posfw.printer import sheet
 from posfw.printer.escpos import init, recover
 from posfw.printer.native import encoded
 from posfw.printer.raster import Raster
-from posfw.values.document import (
-    Amount,
-    Block,
-    Copy,
-    Document,
-    DocumentKind,
-    DocumentRef,
-    Logo,
-    Qr,
-    Text,
-    Title,
-)
+from posfw.values.document import Amount, Block, Document, Logo, Qr, Text, Title
 from posfw.values.hardware import PrinterProfile
+from posfw.values.printjob import Copy, DocumentKind, DocumentRef
 
 Canvas = Callable[[int], Raster]
 NODE_ENVIRONMENT = os.environ | {

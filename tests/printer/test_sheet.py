@@ -22,20 +22,9 @@ from posfw.printer.escpos import BAND_ROWS, init, recover, status_request
 from posfw.printer.layout import LINE_ROWS
 from posfw.printer.raster import Raster
 from posfw.printer.status import Condition, decode
-from posfw.values.document import (
-    Barcode,
-    Block,
-    Copy,
-    Cut,
-    Document,
-    DocumentKind,
-    DocumentRef,
-    Logo,
-    Qr,
-    Text,
-    Title,
-)
+from posfw.values.document import Barcode, Block, Cut, Document, Logo, Qr, Text, Title
 from posfw.values.hardware import PrinterProfile
+from posfw.values.printjob import Copy, DocumentKind, DocumentRef
 
 Canvas = Callable[[int], Raster]
 Judge = Callable[..., Any]

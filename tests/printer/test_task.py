@@ -10,7 +10,7 @@ import pytest
 from posfw.printer.queue import AFTER_RESTART, LOST, NOT_PROVED, Activity
 from posfw.sim.head import SensorTrouble
 from posfw.sim.printer import PrinterSim
-from posfw.values.document import DocumentKind, JobState
+from posfw.values.printjob import DocumentKind, JobState
 from tests.printer.shop import LOSES, PROFILE, ROWS, STRIPS, Queue, new_sim, printed, shop
 from tests.printer.virtual import run_virtual
 

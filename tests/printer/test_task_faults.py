@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from posfw.printer.queue import WINDOW
 from posfw.sim.printer import PrinterSim
-from posfw.values.document import DocumentKind, JobState
+from posfw.values.printjob import DocumentKind, JobState
 from tests.printer.shop import LOSES, PROFILE, ROWS, STRIPS, Queue, Shop, new_sim, printed, shop
 from tests.printer.virtual import run_virtual
 

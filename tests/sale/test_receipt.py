@@ -9,23 +9,11 @@ from hypothesis import strategies as st
 
 from posfw.sale.receipt import fault_slip, receipt
 from posfw.values.card import EntryMode, mask
-from posfw.values.document import (
-    Amount,
-    Block,
-    Copy,
-    Cut,
-    Document,
-    DocumentKind,
-    Field,
-    Logo,
-    Mark,
-    Qr,
-    Text,
-    Title,
-)
+from posfw.values.document import Amount, Block, Cut, Document, Field, Logo, Mark, Qr, Text, Title
 from posfw.values.identity import Key
 from posfw.values.money import CNY, CURRENCIES, MAX_MINOR, Money
 from posfw.values.outcome import Answer
+from posfw.values.printjob import Copy, DocumentKind
 from posfw.values.slip import COPIES, KINDS, Merchant, printed_amount
 from posfw.values.texts import LANGUAGES, Texts
 from posfw.values.transaction import Begun, Intent, Kind, State, Transaction

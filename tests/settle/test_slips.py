@@ -10,21 +10,10 @@ from hypothesis import strategies as st
 from posfw.settle.slips import Settled, parameter_slip, report_slip, settlement_slip
 from posfw.settle.totals import Difference, totals
 from posfw.values.card import EntryMode
-from posfw.values.document import (
-    Amount,
-    Block,
-    Columns,
-    Copy,
-    Cut,
-    Document,
-    DocumentKind,
-    Field,
-    Mark,
-    Text,
-    Title,
-)
+from posfw.values.document import Amount, Block, Columns, Cut, Document, Field, Mark, Text, Title
 from posfw.values.identity import Key
 from posfw.values.money import USD, Money
+from posfw.values.printjob import Copy, DocumentKind
 from posfw.values.slip import Merchant
 from posfw.values.texts import LANGUAGES, Texts
 from posfw.values.transaction import Begun, Intent, Kind, State, Transaction

@@ -10,20 +10,8 @@ from posfw.printer.glyphs import Glyphs
 from posfw.printer.raster import Raster
 from posfw.printer.sheet import page
 from posfw.sim.reading import UNREADABLE, SlipReader
-from posfw.values.document import (
-    Amount,
-    Block,
-    Copy,
-    Cut,
-    Document,
-    DocumentKind,
-    DocumentRef,
-    Field,
-    Mark,
-    Qr,
-    Text,
-    Title,
-)
+from posfw.values.document import Amount, Block, Cut, Document, Field, Mark, Qr, Text, Title
+from posfw.values.printjob import Copy, DocumentKind, DocumentRef
 
 pytestmark = pytest.mark.may_block
 

@@ -8,18 +8,8 @@ from posfw.printer.store import open_glyphs
 from posfw.sim.paper import Row, Slip
 from posfw.sim.reading import SlipReader
 from posfw.sim.slips import Receipt, SlipBook, receipts
-from posfw.values.document import (
-    Amount,
-    Block,
-    Copy,
-    Document,
-    DocumentKind,
-    DocumentRef,
-    Field,
-    Mark,
-    Text,
-    Title,
-)
+from posfw.values.document import Amount, Block, Document, Field, Mark, Text, Title
+from posfw.values.printjob import Copy, DocumentKind, DocumentRef
 
 pytestmark = pytest.mark.may_block
 REF = DocumentRef(DocumentKind.RECEIPT, "12345678-000001-000001")

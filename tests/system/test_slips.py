@@ -19,11 +19,12 @@ from posfw.sale.receipt import fault_slip, receipt
 from posfw.settle.slips import Settled, parameter_slip, report_slip, settlement_slip
 from posfw.settle.totals import Difference
 from posfw.values.card import EntryMode
-from posfw.values.document import Copy, Document, Field
+from posfw.values.document import Document, Field
 from posfw.values.hardware import PrinterProfile
 from posfw.values.identity import Key
 from posfw.values.money import Money
 from posfw.values.outcome import Answer
+from posfw.values.printjob import Copy
 from posfw.values.slip import Merchant
 from posfw.values.texts import LANGUAGES, Texts
 from posfw.values.transaction import Begun, Intent, Kind, State, Transaction

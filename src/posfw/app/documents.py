@@ -11,19 +11,10 @@ from posfw.board.site import Site
 from posfw.journal.store import Journal
 from posfw.ports import Clock
 from posfw.settle.totals import Difference
-from posfw.values.document import (
-    Copy,
-    Cut,
-    Document,
-    DocumentKind,
-    DocumentRef,
-    Job,
-    Logo,
-    Text,
-    Title,
-)
+from posfw.values.document import Cut, Document, Logo, Text, Title
 from posfw.values.errors import RefusedError
 from posfw.values.identity import parse_key
+from posfw.values.printjob import Copy, DocumentKind, DocumentRef, Job
 from posfw.values.slip import Merchant
 from posfw.values.texts import Texts
 from posfw.values.transaction import Transaction

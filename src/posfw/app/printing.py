@@ -14,9 +14,10 @@ from posfw.app.verbs import Body, Progress, Verb, text_of
 from posfw.journal.store import Journal
 from posfw.ports import Clock, Documents
 from posfw.printer.queue import PrinterView
-from posfw.values.document import Copy, Document, DocumentKind, DocumentRef, Job, JobState
+from posfw.values.document import Document
 from posfw.values.errors import CodecError, ConfigError
 from posfw.values.identity import parse_key
+from posfw.values.printjob import Copy, DocumentKind, DocumentRef, Job, JobState
 
 if TYPE_CHECKING:
     from posfw.printer import preview, sheet

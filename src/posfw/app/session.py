@@ -11,9 +11,9 @@ from posfw.journal.store import Journal
 from posfw.ports import Clock
 from posfw.sale.limits import OfflinePolicy, offline_left
 from posfw.uplink.task import Uplink
-from posfw.values.document import JobState
 from posfw.values.errors import RefusedError
 from posfw.values.events import Record, Topic
+from posfw.values.printjob import JobState
 from posfw.values.texts import Texts
 
 __all__ = ["Session"]

@@ -19,11 +19,11 @@ from posfw.settle.schedule import Escalation, Level, Plan, Schedule, notices
 from posfw.settle.task import SettlementResult, keep_time, settle
 from posfw.settle.totals import MAX_COUNT, Difference, totals
 from posfw.staff.operators import Action
-from posfw.values.document import JobState
 from posfw.values.errors import CodecError, InputError, LinkError, RefusedError
 from posfw.values.events import Record, Topic
 from posfw.values.identity import parse_key
 from posfw.values.money import MAX_MINOR, Money
+from posfw.values.printjob import JobState
 from posfw.values.transaction import Standing
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import click
 
 from posfw.cli.asking import ask, json_option, perform, tell_error
 from posfw.cli.places import state_option
-from posfw.values.document import Copy, DocumentKind
+from posfw.values.printjob import Copy, DocumentKind
 
 __all__ = ["receipt"]
 

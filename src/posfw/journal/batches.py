@@ -11,9 +11,9 @@ from posfw.journal import jobs
 from posfw.journal.rows import TXN_COLUMNS, transaction_of
 from posfw.journal.sales import open_batch
 from posfw.journal.sql import Row, Sql, append_entry, older
-from posfw.values.document import Copy, DocumentKind, DocumentRef
 from posfw.values.errors import MisuseError, RefusedError
 from posfw.values.identity import following
+from posfw.values.printjob import Copy, DocumentKind, DocumentRef
 from posfw.values.transaction import Transaction
 
 __all__ = ["close", "closed", "freeze", "settled", "thaw", "transactions"]

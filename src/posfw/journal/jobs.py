@@ -6,8 +6,8 @@ from datetime import datetime
 
 from posfw.journal.rows import job_of
 from posfw.journal.sql import Sql, append_entry, older
-from posfw.values.document import Copy, DocumentKind, DocumentRef, Job, JobState
 from posfw.values.errors import JournalArchiveError, MisuseError
+from posfw.values.printjob import Copy, DocumentKind, DocumentRef, Job, JobState
 
 __all__ = [
     "after_restart",

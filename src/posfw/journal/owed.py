@@ -7,8 +7,8 @@ from datetime import datetime
 from posfw.journal import jobs
 from posfw.journal.rows import owed_of
 from posfw.journal.sql import Sql, append_entry
-from posfw.values.document import Copy, DocumentKind, DocumentRef
 from posfw.values.errors import MisuseError
+from posfw.values.printjob import Copy, DocumentKind, DocumentRef
 from posfw.values.transaction import Owed, OwedKind, State
 
 __all__ = ["acknowledge", "clear", "read", "reject", "rejected"]

@@ -8,10 +8,10 @@ from typing import Any
 from posfw.codec import cbor
 from posfw.journal.sql import Row
 from posfw.values.card import EntryMode
-from posfw.values.document import Copy, DocumentKind, DocumentRef, Job, JobState
 from posfw.values.identity import Key
 from posfw.values.money import CURRENCIES, Money
 from posfw.values.outcome import Answer, DoFirst
+from posfw.values.printjob import Copy, DocumentKind, DocumentRef, Job, JobState
 from posfw.values.transaction import (
     Begun,
     ChipFacts,

@@ -44,10 +44,10 @@ from posfw.journal.driver import (
 from posfw.journal.opening import SETTINGS, fill_archive, merge_log, open_file
 from posfw.journal.sql import Mark, marked
 from posfw.ports import Clock
-from posfw.values.document import Copy, DocumentRef, Job, JobState
 from posfw.values.errors import JournalBehindError, RefusedError
 from posfw.values.events import Record, Topic
 from posfw.values.identity import Key, preceding
+from posfw.values.printjob import Copy, DocumentRef, Job, JobState
 from posfw.values.transaction import (
     Begun,
     Conclusion,

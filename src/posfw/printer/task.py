@@ -32,10 +32,11 @@ from posfw.printer.slip import (
 from posfw.printer.status import PrinterStatus, decode
 from posfw.printer.strip import Strip
 from posfw.printer.throttle import Start, Throttle, Wait
-from posfw.values.document import Document, Job, JobState
+from posfw.values.document import Document
 from posfw.values.errors import DeviceError, JournalError, PosfwError
 from posfw.values.events import Topic
 from posfw.values.hardware import PrinterProfile
+from posfw.values.printjob import Job, JobState
 
 __all__ = ["Printing"]
 

@@ -9,11 +9,8 @@ from types import MappingProxyType
 from posfw.values.document import (
     Amount,
     Block,
-    Copy,
     Cut,
     Document,
-    DocumentKind,
-    DocumentRef,
     Feed,
     Field,
     Mark,
@@ -23,6 +20,7 @@ from posfw.values.document import (
     Title,
 )
 from posfw.values.money import Money
+from posfw.values.printjob import Copy, DocumentKind, DocumentRef
 from posfw.values.slip import COPIES, KINDS, Merchant, Word, printed_amount
 from posfw.values.texts import Texts
 from posfw.values.transaction import Kind, State, Transaction

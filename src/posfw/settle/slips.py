@@ -12,11 +12,8 @@ from posfw.values.document import (
     Amount,
     Block,
     Columns,
-    Copy,
     Cut,
     Document,
-    DocumentKind,
-    DocumentRef,
     Field,
     Mark,
     Rule,
@@ -24,6 +21,7 @@ from posfw.values.document import (
     Title,
 )
 from posfw.values.money import CNY, Currency, Money
+from posfw.values.printjob import Copy, DocumentKind, DocumentRef
 from posfw.values.slip import KINDS, Merchant, Word, printed_amount
 from posfw.values.texts import Texts
 from posfw.values.transaction import Transaction

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from posfw.values.document import Copy, Logo
+from posfw.values.document import Logo
 from posfw.values.money import Money
+from posfw.values.printjob import Copy
 from posfw.values.transaction import Kind
 
 __all__ = ["COPIES", "KINDS", "Merchant", "Word", "printed_amount"]
