@@ -120,3 +120,100 @@ def test_in_any_order_no_key_is_posted_twice_and_no_reversed_key_lives(
     live = Counter(stan for stan, _, _ in bank.records("12345678", 1))
     assert all(count == 1 for count in live.values())
     assert not reversed_ & live.keys()
+
+
+THIRD: Place = ("12345678", 1, 9)
+
+
+def follow(bank: Bank, place: Place, kind: str, amount: int, original: Place = PLACE) -> str:
+    return bank.authorise(place, kind=kind, amount=amount, card="", original=original).code
+
+
+def advise(bank: Bank, place: Place, kind: str, amount: int, original: Place = PLACE) -> str:
+    return bank.advise(place, kind=kind, amount=amount, card="", original=original).code
+
+
+def test_a_tip_belongs_to_its_sale_and_goes_with_it() -> None:
+    bank = Bank()
+    assert advise(bank, OTHER, "tip", 100) == "25"
+    approve(bank)
+    assert advise(bank, OTHER, "tip", 100) == "00"
+    assert advise(bank, OTHER, "tip", 100) == "94"
+    assert follow(bank, THIRD, "void", 1000) == "12"
+    assert follow(bank, ("12345678", 1, 10), "void", 1100) == "00"
+    assert advise(bank, ("12345678", 1, 11), "tip", 1) == "25"
+    totals = bank.totals("12345678", 1)
+    assert (totals["debit_minor"], totals["credit_minor"]) == (1100, 1100)
+
+
+def test_an_adjustment_downwards_gives_back() -> None:
+    bank = Bank()
+    assert bank.advise(PLACE, kind="offline_sale", amount=1000, card=CARD).code == "00"
+    assert advise(bank, OTHER, "adjust_down", 300) == "00"
+    assert bank.records("12345678", 1) == [[7, 1000, 1], [8, 300, -1]]
+    assert follow(bank, THIRD, "refund", 701) == "61"
+    assert follow(bank, ("12345678", 1, 10), "refund", 700) == "00"
+    assert advise(bank, ("12345678", 1, 11), "adjust", 1) == "12"
+
+
+def test_an_authorisation_is_completed_once_until_its_completion_is_voided() -> None:
+    bank = Bank()
+    bank.authorise(PLACE, kind="preauth", amount=1000, card=CARD)
+    assert follow(bank, OTHER, "completion", 1151) == "61"
+    assert advise(bank, THIRD, "completion_advice", 1150) == "00"
+    assert follow(bank, ("12345678", 1, 10), "completion", 100) == "12"
+    assert follow(bank, ("12345678", 1, 11), "preauth_void", 1000) == "12"
+    assert follow(bank, ("12345678", 1, 12), "completion_void", 1150, THIRD) == "00"
+    assert follow(bank, ("12345678", 1, 13), "completion", 1000) == "00"
+
+
+def show(bank: Bank, place: Place = PLACE) -> str:
+    return bank.authorise(place, kind="qr_sale", amount=1000, card="").code
+
+
+def test_a_shown_code_is_paid_after_a_while_and_posted_once() -> None:
+    bank = Bank(pays_after=2)
+    assert [show(bank), show(bank)] == ["09", "09"]
+    assert bank.inquire(PLACE)[0] == "waiting"
+    assert bank.records("12345678", 1) == []
+    assert bank.inquire(PLACE)[0] == "approved"
+    assert bank.inquire(PLACE)[0] == "approved"
+    assert bank.close(PLACE)[0] == "approved"
+    assert bank.records("12345678", 1) == [[7, 1000, 1]]
+
+
+def test_a_closed_code_is_never_paid() -> None:
+    bank = Bank(pays_after=None)
+    show(bank)
+    assert bank.close(PLACE)[0] == "declined"
+    assert bank.close(PLACE)[0] == "declined"
+    assert bank.inquire(PLACE)[0] == "declined"
+    assert show(bank) == "17"
+    assert bank.waiting == {}
+    assert bank.close(OTHER)[0] == "declined"
+    assert show(bank, OTHER) == "17"
+    assert bank.records("12345678", 1) == []
+
+
+def test_a_reversal_takes_back_what_was_paid_and_ends_what_was_not() -> None:
+    bank = Bank(pays_after=None)
+    show(bank)
+    assert bank.pay(PLACE).code == "00"
+    assert bank.reverse(PLACE).code == "00"
+    show(bank, OTHER)
+    assert bank.reverse(OTHER).code == "00"
+    assert bank.waiting == {}
+    assert bank.close(OTHER)[0] == "reversed"
+    assert bank.records("12345678", 1) == []
+
+
+def test_a_scanned_payer_types_a_password_where_the_cents_say_so() -> None:
+    bank = Bank(pays_after=1)
+    scanned = bank.authorise(PLACE, kind="qr_sale", amount=1000, card=CARD)
+    assert scanned.code == "00"
+    typing = bank.authorise(OTHER, kind="qr_sale", amount=1009, card=CARD)
+    assert typing.code == "09"
+    assert bank.inquire(OTHER)[0] == "approved"
+    poor = bank.authorise(THIRD, kind="qr_sale", amount=1051, card="")
+    assert poor.code == "09"
+    assert bank.inquire(THIRD)[0] == "declined"

@@ -19,8 +19,8 @@ Place = tuple[str, int, int]  # terminal, batch, STAN
 _SIGN = {
     "sale": 1, "completion": 1, "completion_advice": 1, "offline_sale": 1, "adjust": 1, "tip": 1,
     "instalment": 1, "qr_sale": 1,
-    "void": -1, "refund": -1, "completion_void": -1, "instalment_void": -1, "qr_void": -1,
-    "qr_refund": -1,
+    "void": -1, "adjust_down": -1, "refund": -1, "completion_void": -1, "instalment_void": -1,
+    "qr_void": -1, "qr_refund": -1,
 }  # fmt: skip
 
 
