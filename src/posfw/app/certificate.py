@@ -13,7 +13,7 @@ import anyio.to_thread
 
 from posfw.app.verbs import Body, Progress, Verb
 from posfw.ports import Acquirer, Clock, Records
-from posfw.uplink.certificate import WARN_DAYS, accepted, days_left, floor, request
+from posfw.uplink.certificate import WARN_DAYS, accepted, days_left, facts, floor, request
 from posfw.values.errors import LinkError, PosfwError, RefusedError
 from posfw.values.events import Record, Topic
 
@@ -100,8 +100,10 @@ class CertificateCare:
         )
 
     async def _status(self, _: Body, __: Progress) -> Body:
-        days = await self.days()
-        return {"ok": days > WARN_DAYS, "days_left": days, "warn_days": WARN_DAYS}
+        pem = await anyio.Path(self.certificate).read_bytes()
+        days = days_left(pem, self.clock.now())
+        told = {"ok": days > WARN_DAYS, "days_left": days, "warn_days": WARN_DAYS}
+        return told | facts(pem)
 
     async def _renew(self, _: Body, __: Progress) -> Body:
         try:

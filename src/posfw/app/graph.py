@@ -25,8 +25,8 @@ from posfw.app.devices import head_sensor, kernel_root, port_of, printer_wire
 from posfw.app.documents import SlipComposer, merchant_of
 from posfw.app.gate import Gate
 from posfw.app.journalling import Journalling
-from posfw.app.keys import open_keys
-from posfw.app.later import behind, later, lazily
+from posfw.app.keys import KeyCare, open_keys
+from posfw.app.later import behind, later, lazily, loaded
 from posfw.app.line import certificate_care, limits_of, uplink_of
 from posfw.app.liveness import Liveness
 from posfw.app.logo import load_logo
@@ -143,7 +143,7 @@ async def running(
                 behind(core.printing.verbs()),
                 behind(trading.parts.verbs()),
                 later(("ready",), lambda: _morning(core, gate)),
-                keys.verbs(),
+                KeyCare(keys, journal, trading.parts.operators.approve, world.clock).verbs(),
                 care.verbs(),
                 house.verbs(),
             )

@@ -7,25 +7,31 @@ element is out of service every use raises one clear KeyStoreError: nothing is b
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from posfw.app.verbs import Body, Progress, Verb
 from posfw.board.profile import BoardProfile
 from posfw.board.site import Site
 from posfw.keys import software
-from posfw.ports import DataKey, MacKey, SecureElement
+from posfw.ports import Clock, DataKey, KeyVault, MacKey
+from posfw.staff.operators import Action
 from posfw.values.card import CardNumber
-from posfw.values.errors import ConfigError, KeyStoreError
+from posfw.values.errors import ConfigError, KeyStoreError, RefusedError
+from posfw.values.events import Record, Topic
+from posfw.values.transaction import Standing
 
-__all__ = ["Keys", "open_keys"]
+__all__ = ["KeyCare", "Keys", "load_keys", "open_keys"]
 
 T = TypeVar("T")
+Approve = Callable[[Body, Action, str], Awaitable[object]]
 
 
 class Keys:
-    """ports.SecureElement over whatever `opener` opens, and its state.
+    """ports.KeyVault over whatever `opener` opens, and its state.
 
     Args:
         opener: opens the element; raises KeyStoreError.
@@ -34,14 +40,16 @@ class Keys:
         KeyStoreError: it cannot be opened at start-up.
     """
 
-    def __init__(self, opener: Callable[[], SecureElement]) -> None:
+    def __init__(self, opener: Callable[[], KeyVault]) -> None:
         self._opener = opener
-        self._element: SecureElement | None = opener()
+        self._element: KeyVault | None = opener()
         self._id = self._element.initial_key_id
+        self._checks = self._element.check_values()
         self._fault: KeyStoreError | None = None
+        self._wiped = False
 
     def verbs(self) -> Mapping[str, Verb]:
-        """Return the keys' verbs."""
+        """Return the verb that tells how the keys stand."""
         return {"keys": self._status}
 
     @property
@@ -59,6 +67,11 @@ class Keys:
         key = self._use(lambda element: element.mac_key(counter, answer=answer))
         return _WatchedMac(self, key)
 
+    def cmac_key(self, counter: int, *, answer: bool = False) -> MacKey:
+        """Return the AES-CMAC key of a counter; its use is watched too."""
+        key = self._use(lambda element: element.cmac_key(counter, answer=answer))
+        return _WatchedMac(self, key)
+
     def data_key(self, counter: int) -> DataKey:
         """Return the AES-256 data key of a counter; its use is watched too."""
         return _WatchedData(self, self._use(lambda element: element.data_key(counter)))
@@ -71,9 +84,25 @@ class Keys:
         """Return the start key of the journal's chain."""
         return self._use(lambda element: element.chain_key())
 
-    def _use(self, what: Callable[[SecureElement], T]) -> T:
+    def random(self, size: int) -> bytes:
+        """Return random bytes of the element."""
+        return self._use(lambda element: element.random(size))
+
+    def check_values(self) -> tuple[bytes, bytes]:
+        """Return the check values of the keys; known from start-up (ports.KeyVault)."""
+        return self._checks
+
+    def wipe(self) -> None:
+        """Destroy the keys; from here on nothing is opened again."""
+        self._use(lambda element: element.wipe())
+        self._wiped = True
+        self.broken(software.wiped())
+
+    def _use(self, what: Callable[[KeyVault], T]) -> T:
         """Do something with the element; after a fault it is opened again first."""
         try:
+            if self._wiped:
+                raise software.wiped()
             if self._element is None:
                 self._element = self._reopened()
             result = what(self._element)
@@ -87,7 +116,7 @@ class Keys:
         """Note that a use failed: the next one opens the element again."""
         self._element, self._fault = None, error
 
-    def _reopened(self) -> SecureElement:
+    def _reopened(self) -> KeyVault:
         element = self._opener()
         if element.initial_key_id != self._id:
             raise KeyStoreError("Another terminal's token is inserted.", code="SEC-014")
@@ -95,11 +124,14 @@ class Keys:
 
     async def _status(self, _: Body, __: Progress) -> Body:
         fault = self._fault
+        check, secret_check = (value.hex() for value in self._checks)
+        facts = {"key_id": self._id.hex(), "check": check, "secret_check": secret_check}
         if fault is None:
-            return {"ok": True, "state": "in_service", "key_id": self._id.hex()}
+            return {"ok": True, "state": "in_service", **facts}
         return {
             "ok": False,
             "state": "out_of_service",
+            **facts,
             "code": fault.stable_code,
             "cause": fault.cause,
             "next_step": fault.next_step_text,
@@ -140,6 +172,61 @@ class _WatchedData:
         return self._key.decrypt(nonce, ciphertext, aad)
 
 
+class _Journal(Protocol):
+    async def standing(self) -> Standing: ...
+
+    async def append(self, *records: Record) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class KeyCare:
+    """What is done to the keys of a running terminal: they are wiped before it leaves its owner.
+
+    Attributes:
+        keys: the terminal's.
+        journal: says whether anything still needs them; the wipe is on record before it happens.
+        approve: checks a request's approval and records it.
+        clock: local time.
+    """
+
+    keys: Keys
+    journal: _Journal
+    approve: Approve
+    clock: Clock
+
+    def verbs(self) -> Mapping[str, Verb]:
+        """Return the verbs."""
+        return {**self.keys.verbs(), "keys_wipe": self._wipe}
+
+    async def _wipe(self, body: Body, _: Progress) -> Body:
+        left = await self._left()
+        if left:
+            raise RefusedError(
+                f"The keys are still needed: {left}.",
+                code="SEC-016",
+                next_step="Wait for the line, then settle: posfw settle",
+            )
+        await self.approve(body, Action.KEYS, self.keys.initial_key_id.hex())
+        facts = {"key_id": self.keys.initial_key_id.hex()}
+        # Before: whoever finds the record and the keys knows that the wipe was cut off.
+        await self.journal.append(
+            Record(Topic.SYSTEM, "keys_wiped", self.clock.now(), body=dict(facts))
+        )
+        self.keys.wipe()
+        return {"ok": True, "state": "wiped", **facts}
+
+    async def _left(self) -> str:
+        """Return what without keys could never reach the acquirer."""
+        standing = await self.journal.standing()
+        reasons = (
+            (standing.in_doubt, "a transaction has not ended"),
+            (standing.reversals, "a reversal is owed"),
+            (standing.offline_count, "stored sales are not sent"),
+            (standing.records, "the batch is not settled"),
+        )
+        return next((text for found, text in reasons if found), "")
+
+
 def open_keys(board: BoardProfile, site: Site) -> Keys:
     """Open the element that the board's `keys.element` names.
 
@@ -148,18 +235,50 @@ def open_keys(board: BoardProfile, site: Site) -> Keys:
             the element needs.
         KeyStoreError: missing, locked, or without this terminal's keys.
     """
+    if _kind(board) == "pkcs11":
+        return Keys(lambda: _part("pkcs11").open_element(_session(site)))
+    path = Path(_said(site, "file"))
+    return Keys(lambda: software.load(path))
+
+
+def load_keys(board: BoardProfile, site: Site, text: str, transport: Path | None) -> KeyVault:
+    """Load a key block into the element that the board names; one with keys is left alone.
+
+    Args:
+        board: names the element.
+        site: where it is.
+        text: of the key block.
+        transport: file of the transport key in hexadecimal, for the software element; a token
+            has its own inside.
+
+    Raises:
+        ConfigError: as `open_keys`, or no transport key.
+        KeyStoreError: there are keys, the block is not for this element, or it fails.
+    """
+    block = _part("block")
+    given = block.KeyBlock.decode(text)
+    if _kind(board) == "pkcs11":
+        with closing(_session(site)) as session:
+            _part("ceremony").load_block(session, given)
+        element: KeyVault = _part("pkcs11").open_element(_session(site))
+        return element
+    if transport is None:
+        raise ConfigError("The software element needs --transport: a file with its transport key.")
+    path = Path(_said(site, "file"))
+    made = block.opened(given, _transport_key(transport))
+    made.save(path)
+    return software.load(path)
+
+
+def _kind(board: BoardProfile) -> str:
     kind = str(board.table("keys").get("element", "software"))
-    if kind == "pkcs11":
-        library, label, pin_file = (_said(site, name) for name in ("library", "token", "pin_file"))
-        return Keys(lambda: _token(library, label, Path(pin_file)))
-    if not board.simulated:
+    if kind != "pkcs11" and not board.simulated:
         raise ConfigError(
             f"Board {board.id} is not a simulated one; the software secure element is refused.",
             code="CFG-010",
             next_step="Use a board with a PKCS#11 secure element.",
         )
-    path = Path(_said(site, "file"))
-    return Keys(lambda: software.load(path))
+    return kind
 
 
 def _said(site: Site, name: str) -> str:
@@ -169,18 +288,34 @@ def _said(site: Site, name: str) -> str:
     return found
 
 
-def _token(library: str, label: str, pin_file: Path) -> SecureElement:
+def _transport_key(path: Path) -> bytes:
     try:
-        pkcs11: Any = importlib.import_module("posfw.keys.pkcs11")
+        return bytes.fromhex(_secret_text(path))
+    except ValueError as error:
+        raise KeyStoreError(f"The file {path} holds no key.", code="SEC-003") from error
+
+
+def _secret_text(path: Path) -> str:
+    """Read a file that only its owner may read."""
+    try:
+        if path.stat().st_mode & 0o077:
+            raise KeyStoreError(f"The file {path} can be read by others.", code="SEC-002")
+        return path.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise KeyStoreError(f"The file {path} cannot be read: {error.strerror}.") from error
+
+
+def _part(name: str) -> Any:
+    """Import a part of posfw.keys: only who uses it needs what it needs."""
+    try:
+        return importlib.import_module(f"posfw.keys.{name}")
     except ImportError as error:
         raise ConfigError(
             "PKCS#11 is not installed.", next_step="Install posfw[pkcs11]."
         ) from error
-    try:
-        if pin_file.stat().st_mode & 0o077:
-            raise KeyStoreError(f"The file {pin_file} can be read by others.", code="SEC-002")
-        pin = pin_file.read_text(encoding="ascii").strip()
-    except OSError as error:
-        raise KeyStoreError(f"The file {pin_file} cannot be read: {error.strerror}.") from error
-    element: SecureElement = pkcs11.Pkcs11Element(pkcs11.open_session(library, label, pin))
-    return element
+
+
+def _session(site: Site) -> Any:
+    library, label, pin_file = (_said(site, name) for name in ("library", "token", "pin_file"))
+    token = _part("token")
+    return token.open_session(library, label, _secret_text(Path(pin_file)))

@@ -52,6 +52,7 @@ class Action(StrEnum):
     SUPERVISOR_PASSWORD = "supervisor_password"  # noqa: S105 - the name of a right
     ACTIVATE = "activate"
     UNLOCK = "unlock"
+    KEYS = "keys"  # wipe them
 
 
 _EVERYBODY = frozenset(Role)
@@ -71,6 +72,7 @@ RIGHTS: Mapping[Action, frozenset[Role]] = {
     Action.SUPERVISOR_PASSWORD: _SYSTEM,
     Action.ACTIVATE: _SYSTEM,
     Action.UNLOCK: _EVERYBODY,
+    Action.KEYS: frozenset({Role.SUPERVISOR, Role.SYSTEM}),
 }
 
 FREE_FAILURES = 2  # a slip of the finger costs nothing

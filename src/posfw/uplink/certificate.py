@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from posfw.values.errors import AuthenticityError, ConfigError
 
-__all__ = ["WARN_DAYS", "accepted", "days_left", "floor", "request", "valid_from"]
+__all__ = ["WARN_DAYS", "accepted", "days_left", "facts", "floor", "request", "valid_from"]
 
 WARN_DAYS: Final = 30
 _SLACK: Final = timedelta(days=1)  # the acquirer's times carry no zone
@@ -29,6 +29,22 @@ def days_left(certificate: bytes, now: datetime) -> int:
         ConfigError: not a certificate.
     """
     return (_read(certificate).not_valid_after_utc - now) // timedelta(days=1)
+
+
+def facts(certificate: bytes) -> dict[str, str]:
+    """Return what a person wants to know of a PEM certificate: subject, issuer, serial, times.
+
+    Raises:
+        ConfigError: not a certificate.
+    """
+    read = _read(certificate)
+    return {
+        "subject": read.subject.rfc4514_string(),
+        "issuer": read.issuer.rfc4514_string(),
+        "serial": f"{read.serial_number:x}",
+        "from": read.not_valid_before_utc.isoformat(),
+        "to": read.not_valid_after_utc.isoformat(),
+    }
 
 
 def valid_from(certificate: bytes) -> datetime:

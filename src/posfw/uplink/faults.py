@@ -57,7 +57,7 @@ FAULTS: Final[Mapping[str, LineFault]] = {
         LineFault(
             "NET-132",
             "The secure element gives no key.",
-            "Check the secure element: posfw keys",
+            "Check the secure element: posfw keys status",
         ),
     )
 }
