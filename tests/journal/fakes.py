@@ -46,11 +46,11 @@ class FixedClock:
 
 @asynccontextmanager
 async def opened(
-    folder: Path, *, create: bool = True, reserve_mib: int = 0
+    folder: Path, *, create: bool = True, reserve_mib: int = 0, terminal: str = "12345678"
 ) -> AsyncIterator[Journal]:
     async with Journal.open(
         folder / "journal.db",
-        terminal="12345678",
+        terminal=terminal,
         chain_key=KEY,
         clock=FixedClock(),
         create=create,

@@ -15,7 +15,7 @@ from posfw.keys.software import SoftwareElement
 from posfw.ports import SecureElement
 from posfw.uplink.messages import Field, Message, MessageType
 from posfw.uplink.session import Opened, open_request, protect_answer
-from posfw.uplink.task import Uplink, UplinkSettings
+from posfw.uplink.task import ForwardJournal, Uplink, UplinkSettings
 from posfw.values.card import CardNumber, CardRead, EntryMode, Secret
 from posfw.values.errors import LinkError
 from posfw.values.identity import Key
@@ -191,7 +191,7 @@ def begun(stan: int = 7) -> Begun:
 @asynccontextmanager
 async def running(
     bank: Bank,
-    rows: Rows,
+    rows: ForwardJournal,
     *,
     limit_s: float = 5.0,
     wait: bool = True,
