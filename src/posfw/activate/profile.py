@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import time
 from typing import Any
 
@@ -62,6 +62,9 @@ class Profile:
         steps: instructions.
         fees: dated schedules, read by `settle.fees`.
         bins: card kind by leading digits, read by `settle.fees`.
+        terms: percentages and the like, read by `app.terms`.
+        plans: instalments, read by `sale.plans`.
+        rules: limits by kind, read by `sale.rules`.
     """
 
     id: str
@@ -91,6 +94,9 @@ class Profile:
     steps: tuple[Step, ...]
     fees: tuple[Mapping[str, Any], ...]
     bins: tuple[Mapping[str, Any], ...]
+    terms: Mapping[str, Any] = field(default_factory=dict)
+    plans: tuple[Mapping[str, Any], ...] = ()
+    rules: tuple[Mapping[str, Any], ...] = ()
 
 
 Rule = tuple[type, Callable[[Any], bool]]
@@ -147,7 +153,9 @@ _LISTS: Mapping[str, Mapping[str, Rule]] = {
     "papers": {"id": _TEXT, "zh": _TEXT, "en": _TEXT, "required": _FLAG},
     "steps": {"zh": _TEXT, "en": _TEXT},
 }
-_OPEN_LISTS = ("fees", "bins")  # checked by settle.fees, which knows what they mean
+# Checked by who knows what they mean: settle.fees, sale.plans, sale.rules, app.terms.
+_OPEN_LISTS = ("fees", "bins", "plans", "rules")
+_OPEN_TABLE = "terms"
 
 
 def parse(text: str, *, source: str, profile_id: str) -> Profile:
@@ -160,7 +168,7 @@ def parse(text: str, *, source: str, profile_id: str) -> Profile:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{source}: {error}.", code="CFG-002") from error
-    known = {*_TABLES, *_LISTS, *_OPEN_LISTS}
+    known = {*_TABLES, *_LISTS, *_OPEN_LISTS, _OPEN_TABLE}
     mistakes = [f"{name}: is not known here" for name in document.keys() - known]
     values: dict[str, Any] = {}
     for name, rules in _TABLES.items():
@@ -181,6 +189,9 @@ def parse(text: str, *, source: str, profile_id: str) -> Profile:
         steps=tuple(Step(**row) for row in _rows(document, "steps")),
         fees=tuple(_rows(document, "fees")),
         bins=tuple(_rows(document, "bins")),
+        terms=document.get(_OPEN_TABLE, {}),
+        plans=tuple(_rows(document, "plans")),
+        rules=tuple(_rows(document, "rules")),
         **values,
     )
 

@@ -8,7 +8,7 @@ from posfw.sale.limits import Refusal
 from posfw.sale.responses import explain
 from posfw.values.money import Money
 from posfw.values.texts import Texts
-from posfw.values.transaction import Conclusion, Ending
+from posfw.values.transaction import Conclusion, Ending, Kind
 
 __all__ = ["conclusion_answer", "refusal_answer"]
 
@@ -19,13 +19,19 @@ _TOLD = {
     Ending.CANCELLED: ("failed", "失败", "Not carried out"),
     Ending.UNKNOWN: ("unknown", "未知-勿重刷", "Unknown: do not swipe again, it is reversed"),
 }
+# Nobody was asked: the authorisation was given before.
+_ADVISED = ("成功 (通知)", "Recorded; the acquirer is told")
 
 
-def conclusion_answer(ending: Conclusion | Refusal, texts: Texts) -> dict[str, Any]:
+def conclusion_answer(
+    ending: Conclusion | Refusal, texts: Texts, kind: Kind | None = None
+) -> dict[str, Any]:
     """Return the result of a transaction as the control socket and `--json` show it."""
     if isinstance(ending, Refusal):
         return refusal_answer(ending, texts)
     told, chinese, english = _TOLD[ending.ending]
+    if told == "success" and kind is not None and kind.is_advice:
+        chinese, english = _ADVISED
     answer: dict[str, Any] = {
         "ok": told == "success",
         "ending": told,

@@ -17,8 +17,10 @@ from posfw.card.manual import keyed
 from posfw.card.rules import Chip, admit
 from posfw.journal.store import Journal
 from posfw.ports import Clock, SecureElement
+from posfw.sale import plans
 from posfw.sale.limits import Refusal
-from posfw.sale.machine import Authorise, Effect, Inquire
+from posfw.sale.machine import Authorise, Await, Effect, Inquire
+from posfw.sale.payer import Payer
 from posfw.sale.task import Sales, Watch
 from posfw.staff.operators import Action
 from posfw.values.card import CardRead
@@ -26,13 +28,22 @@ from posfw.values.errors import CodecError, LinkError, RefusedError
 from posfw.values.identity import parse_key
 from posfw.values.money import Money, parse_amount
 from posfw.values.texts import Texts
-from posfw.values.transaction import Intent, Kind, Transaction
+from posfw.values.transaction import Instalment, Intent, Kind, Transaction
 
 if TYPE_CHECKING:
     from posfw.app.chip_desk import ChipDesk  # the kernel is loaded where a board has a slot
 
 __all__ = ["Cashier"]
 
+# What takes the whole of it back, and a part of it, where that is a kind of its own.
+_VOIDS = {
+    Kind.INSTALMENT: Kind.INSTALMENT_VOID,
+    Kind.QR_SALE: Kind.QR_VOID,
+    Kind.PREAUTH: Kind.PREAUTH_VOID,
+    Kind.COMPLETION: Kind.COMPLETION_VOID,
+    Kind.COMPLETION_ADVICE: Kind.COMPLETION_VOID,
+}
+_REFUNDS = {Kind.QR_SALE: Kind.QR_REFUND}
 
 # What the acquirer is told of a terminal: states and reminders, no money and no card data.
 VITALS = (
@@ -50,7 +61,7 @@ VITALS = (
 
 @dataclass(frozen=True, slots=True)
 class Cashier:
-    """Payments and the session.
+    """Payments and the session. Its parts are used by who takes money in other ways.
 
     Attributes:
         settle: runs the settlement.
@@ -81,6 +92,8 @@ class Cashier:
             "balance": partial(self._with_card, Kind.BALANCE),
             "preauth_add": partial(self._onward, Kind.PREAUTH_ADD),
             "completion": partial(self._onward, Kind.COMPLETION),
+            "instalment": partial(self._with_card, Kind.INSTALMENT),
+            "instalments": self._instalments,
             "void": partial(self._undo, Kind.VOID),
             "preauth_void": partial(self._undo, Kind.PREAUTH_VOID),
             "completion_void": partial(self._undo, Kind.COMPLETION_VOID),
@@ -126,27 +139,35 @@ class Cashier:
         """Take a card and begin something new with it."""
         asks_only = kind is Kind.BALANCE
         amount = Money(0) if asks_only else parse_amount(text_of(body, "amount"))
-        operator = await self._who(body, "01")
+        if "tip" in body:
+            amount += parse_amount(text_of(body, "tip"))
+        operator = await self.who(body, "01")
         refusal = await self.gate.sale(operator, amount) if self.gate else None
         if refusal is None and self.chips is not None and "keyed" not in body:
 
             def intent_of(card: CardRead) -> Intent:
-                return self._intent(kind, amount, card, operator, body)
+                return self.intent(kind, amount, card, operator, body)
 
             from posfw.app.chip_desk import Asked  # noqa: PLC0415 - where a slot is
 
-            asked = Asked(kind, amount, intent_of, self._watching(progress), progress)
+            asked = Asked(kind, amount, intent_of, self.watching(progress), progress)
             return conclusion_answer(await self.chips.take(asked), self.texts)
-        card = refusal or await self._card(body, amount, progress)
+        card = refusal or await self.card(body, amount, progress)
         if isinstance(card, Refusal):
             return refusal_answer(card, self.texts)
-        intent = self._intent(kind, amount, card, operator, body)
-        return await self._run(intent, card, progress)
+        intent = self.intent(kind, amount, card, operator, body)
+        return await self.run(intent, card, progress)
 
-    async def _who(self, body: Body, default: str) -> str:
+    async def _instalments(self, body: Body, _: Progress) -> Body:
+        """List the acquirer's plans; with an amount, what each would make of it."""
+        amount = parse_amount(text_of(body, "amount")) if "amount" in body else None
+        return {"ok": True, "plans": [_plan(p, amount) for p in self.sales.rules.plans]}
+
+    async def who(self, body: Body, default: str) -> str:
+        """Return who asks; see `Gate.who`."""
         return await self.gate.who(body, default) if self.gate else operator_of(body, default)
 
-    async def _card(self, body: Body, amount: Money, progress: Progress) -> CardRead | Refusal:
+    async def card(self, body: Body, amount: Money, progress: Progress) -> CardRead | Refusal:
         """Return the card that was keyed or comes next at the reader, or why it is not taken."""
         read: CardRead | str | None
         if "keyed" in body:
@@ -168,41 +189,50 @@ class Cashier:
 
     async def _onward(self, kind: Kind, body: Body, progress: Progress) -> Body:
         """Go on with an authorisation: more of it, or take what it holds."""
-        original = await self._original(body)
+        original = await self.original_of(body)
         amount = parse_amount(text_of(body, "amount"))
-        operator = await self._who(body, "01")
+        operator = await self.who(body, "01")
         refusal = await self.gate.sale(operator, amount) if self.gate else None
         if refusal is not None:
             return refusal_answer(refusal, self.texts)
-        return await self._run(self._against(kind, amount, original, operator), None, progress)
+        return await self.run(self.against(kind, amount, original, operator), None, progress)
 
     async def _undo(self, kind: Kind, body: Body, progress: Progress) -> Body:
         """Take the whole of something back, an authorisation with all that was added to it."""
-        original = await self._original(body)
+        original = await self.original_of(body)
         amount = original.begun.intent.amount
-        if kind is Kind.PREAUTH_VOID:
-            held = await self.sales.family_of(original)
-            amount = Money(held.authorised_minor, amount.currency)
-        return await self._back(kind, amount, original, body, progress)
+        if kind is Kind.VOID:
+            kind = _VOIDS.get(original.begun.intent.kind, kind)
+        if kind in (Kind.VOID, Kind.PREAUTH_VOID):
+            found = await self.sales.family_of(original)
+            held = Money(found.authorised_minor, amount.currency)
+            amount = held if kind is Kind.PREAUTH_VOID else found.whole.taken
+        return await self.give_back(kind, amount, original, body, progress)
 
     async def _refund(self, body: Body, progress: Progress) -> Body:
-        original = await self._original(body)
+        original = await self.original_of(body)
         amount = parse_amount(text_of(body, "amount"))
-        return await self._back(Kind.REFUND, amount, original, body, progress)
+        kind = _REFUNDS.get(original.begun.intent.kind, Kind.REFUND)
+        return await self.give_back(kind, amount, original, body, progress)
 
-    async def _back(
+    async def give_back(
         self, kind: Kind, amount: Money, original: Transaction, body: Body, progress: Progress
     ) -> Body:
         """Give money back for an original: voids and refunds take a supervisor's approval."""
-        operator = await self._who(body, "00")
+        operator = await self.who(body, "00")
         if self.gate:
             action = Action.VOID if kind.undoes_original else Action.REFUND
             refusal = await self.gate.back(body, operator, action, str(original.key))
             if refusal is not None:
                 return refusal_answer(refusal, self.texts)
-        return await self._run(self._against(kind, amount, original, operator), None, progress)
+        return await self.run(self.against(kind, amount, original, operator), None, progress)
 
-    async def _original(self, body: Body) -> Transaction:
+    async def original_of(self, body: Body) -> Transaction:
+        """Return the transaction that a request's key names.
+
+        Raises:
+            RefusedError: SAL-301, there is none.
+        """
         key = parse_key(text_of(body, "key"))
         original = await self.journal.transaction(key)
         if original is None:
@@ -211,11 +241,20 @@ class Cashier:
             )
         return original
 
-    async def _run(self, intent: Intent, card: CardRead | None, progress: Progress) -> Body:
-        ending = await self.sales.run(intent, card, self._watching(progress))
-        return conclusion_answer(ending, self.texts)
+    async def run(
+        self,
+        intent: Intent,
+        card: CardRead | None,
+        progress: Progress,
+        payer: Payer | None = None,
+    ) -> Body:
+        """Run one transaction and tell its ending."""
+        ending = await self.sales.run(intent, card, self.watching(progress), payer=payer)
+        return conclusion_answer(ending, self.texts, intent.kind)
 
-    def _watching(self, progress: Progress) -> Watch:
+    def watching(self, progress: Progress) -> Watch:
+        """Return what tells each step to whoever asked."""
+
         def watch(effect: Effect) -> None:
             if isinstance(effect, Authorise):
                 progress(
@@ -225,15 +264,24 @@ class Cashier:
                         "text": self.texts("Asking the bank…"),
                     }
                 )
-            if isinstance(effect, Inquire):
+            if isinstance(effect, Await):
+                waiting, text = effect.waiting, self.texts("Waiting for the payer…")
+                if waiting.code:
+                    text = self.texts("Let the customer scan the code.")
+                key, seconds = str(effect.begun.key), waiting.valid_s
+                shown = {"screen": "qr", "key": key, "code": waiting.code, "seconds": seconds}
+                progress(shown | {"text": text})
+            elif isinstance(effect, Inquire):
                 text = self.texts("No answer yet. Asking how it stands: do not swipe again.")
                 progress({"screen": "inquiring", "text": text})
 
         return watch
 
-    def _intent(
+    def intent(
         self, kind: Kind, amount: Money, card: CardRead, operator: str, body: Body
     ) -> Intent:
+        """Return what is to be done with a card, with tip and instalments that were asked for."""
+        tip = parse_amount(text_of(body, "tip")) if "tip" in body else None
         return Intent(
             kind=kind,
             amount=amount,
@@ -245,9 +293,21 @@ class Cashier:
             expiry=card.expiry,
             note=str(body.get("note", ""))[:40],
             test=self.gate is None,
+            tip=tip,
+            instalment=self._chosen(amount, body) if kind is Kind.INSTALMENT else None,
+            auth_code=str(body.get("auth_code", "")) if kind is Kind.OFFLINE_SALE else "",
         )
 
-    def _against(self, kind: Kind, amount: Money, original: Transaction, operator: str) -> Intent:
+    def _chosen(self, amount: Money, body: Body) -> Instalment | None:
+        """Return what the acquirer's plan makes of the amount; None where it has none."""
+        periods = body.get("periods")
+        if type(periods) is not int:
+            raise CodecError("`periods` is a whole number.")
+        plan = plans.chosen(self.sales.rules.plans, periods, str(body.get("plan", "")))
+        return plan.of(amount) if plan else None
+
+    def against(self, kind: Kind, amount: Money, original: Transaction, operator: str) -> Intent:
+        """Return what is to be done about an earlier transaction."""
         first = original.begun.intent
         return Intent(
             kind=kind,
@@ -261,3 +321,20 @@ class Cashier:
             expiry=first.expiry,
             test=self.gate is None,
         )
+
+
+def _plan(plan: plans.Plan, amount: Money | None) -> dict[str, Any]:
+    """Return a plan as it is listed; with an amount that it takes, fee and payments too."""
+    row: dict[str, Any] = {
+        "plan": plan.plan,
+        "periods": plan.periods,
+        "rate_ppm": plan.rate_ppm,
+        "least": str(Money(plan.least_minor)),
+        "most": str(Money(plan.most_minor)) if plan.most_minor else "",
+    }
+    if amount is not None:
+        made = plan.of(amount)
+        row["fits"] = plans.refusal(amount, made, (plan,)) is None
+        first, each = made.each(amount)
+        row |= {"fee": str(Money(made.fee_minor)), "first": str(first), "each": str(each)}
+    return row

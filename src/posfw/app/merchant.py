@@ -6,13 +6,14 @@ import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from posfw.app.activation import Activations, Check, Device, TryRound
 from posfw.app.office import Office
 from posfw.app.operators import Operators
 from posfw.app.parameters import Parameters
 from posfw.app.settlement import Settlement
+from posfw.app.terms import faults
 from posfw.app.verbs import Verb
 from posfw.app.world import World
 from posfw.journal.store import Journal
@@ -74,6 +75,7 @@ def merchant(
     settle_at: time | None = None,
     limits: Limits = SITE_LIMITS,
     apply: Callable[[Limits], None] = lambda _: None,
+    tell: Callable[[Mapping[str, Mapping[str, Any]]], None] = lambda _: None,
 ) -> Merchant:
     """Build the parts over one journal.
 
@@ -94,11 +96,12 @@ def merchant(
         settle_at: another local time than the profile's.
         limits: of the site file.
         apply: takes the limits that count once the acquirer's are known.
+        tell: takes the acquirer's sets of parameters.
     """
     chosen = profiles.get(acquirer_id, profiles["unionpay"])
     # The pepper is derived, so it never lies beside the journal that holds the digests.
     pepper = hmac.digest(element.chain_key(), b"operators", "sha256")
-    parameters = Parameters(journal, acquirer, world.clock, limits, apply)
+    parameters = Parameters(journal, acquirer, world.clock, limits, apply, tell, faults)
     operators = Operators(journal, world.clock, world.random, pepper)
     schedule = Schedule(settle_at or chosen.settle_at, chosen.warn_min, chosen.window_min)
     return Merchant(

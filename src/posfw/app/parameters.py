@@ -6,7 +6,7 @@ whole in one record: half a load is no load.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -73,6 +73,8 @@ class Parameters:
         clock: local time.
         site: the limits of the site file.
         apply: takes the limits that count from now on.
+        tell: takes all sets that count from now on.
+        judge: returns what is wrong with sets that came, before any of them is kept.
     """
 
     records: Records
@@ -80,6 +82,8 @@ class Parameters:
     clock: Clock
     site: Limits = field(default_factory=Limits)
     apply: Callable[[Limits], None] = lambda _: None
+    tell: Callable[[Mapping[str, Mapping[str, Any]]], None] = lambda _: None
+    judge: Callable[[Mapping[str, Mapping[str, Any]]], Sequence[str]] = lambda _: ()
 
     def verbs(self) -> Mapping[str, Verb]:
         """Return the parameters' verbs."""
@@ -95,10 +99,12 @@ class Parameters:
         answer = await self.acquirer.call("parameters", {"have": have} if have else {})
         code = str(answer.get("response_code"))
         if code == "00":
-            now = self.clock.now()
+            now, told = self.clock.now(), sets_of(answer)
+            if wrong := self.judge(told):
+                raise LinkError(f"The acquirer's parameters: {'; '.join(wrong)}", code="ACT-124")
             loaded = [
                 Record(Topic.PARAMETERS, "loaded", now, body={"set": name, "values": dict(values)})
-                for name, values in sets_of(answer).items()
+                for name, values in told.items()
             ]
             if loaded:
                 await self.records.append(*loaded)
@@ -107,7 +113,9 @@ class Parameters:
 
     async def refresh(self) -> None:
         """Let the limits count that the journal has now; call it at the start too."""
-        self.apply(limited(self.site, await self._sets()))
+        sets = await self._sets()
+        self.apply(limited(self.site, sets))
+        self.tell(sets)
 
     async def _sets(self) -> Mapping[str, Mapping[str, Any]]:
         return fold(await self.records.read(Topic.PARAMETERS))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from anyio.abc import TaskGroup
@@ -18,6 +18,7 @@ from posfw.app.activation import Check, Device, TryRound
 from posfw.app.later import lazily, loaded
 from posfw.app.merchant import Merchant, merchant
 from posfw.app.printing import Printing
+from posfw.app.terms import terms, with_sets
 from posfw.app.verbs import Handler
 from posfw.app.world import World
 from posfw.board.profile import BoardProfile
@@ -206,10 +207,29 @@ def trade(
         settle_at=site.settle_at,
         limits=sales.limits,
         apply=lambda limits: setattr(sales, "limits", limits),
+        tell=_tell_sales(files.profiles[site.profile], site, sales),
     )
     found = Trade(parts, journal, uplink, printing, world.clock)
     parts.settlement.after = found.count_paper
     return found
+
+
+def _tell_sales(
+    chosen: Profile, site: Site, sales: Sales
+) -> Callable[[Mapping[str, Mapping[str, Any]]], None]:
+    """Let the acquirer's terms and the site file's rules count, now and with every new set.
+
+    Raises:
+        ConfigError: profile or site file have mistakes.
+    """
+    base = terms(chosen.terms, chosen.plans, chosen.rules, site=site.rules, source=chosen.id)
+
+    def tell(sets: Mapping[str, Mapping[str, Any]]) -> None:
+        found = with_sets(base, sets)
+        sales.rules, sales.limited = found.rules, found.limited
+
+    tell({})
+    return tell
 
 
 def _rounds(handler: Handler, printing: Printing, uplink: Uplink) -> TryRound:

@@ -94,6 +94,7 @@ SITE_SCHEMA: Schema = {
         "entry_modes": Leaf(list, rule=_modes),
         "keyed_allowed": Leaf(bool),
     },
+    "rules": Leaf(list),  # limits by kind, operator, card and time: sale.rules
     "timing": dict.fromkeys(
         ("authorise_s", "inquiry_s", "heartbeat_s", "connect_s", "retry_s", "card_s"), _SECONDS
     ),
@@ -124,6 +125,7 @@ class Site:
         serial: of the device, "" where the board tells it or nobody does.
         settle_automatic: settle by the clock; False where people settle by hand.
         settle_at: at this local time; None for the profile's.
+        rules: limits by kind, operator, card and time of day, as they stand in the file.
     """
 
     merchant_name: str
@@ -152,6 +154,7 @@ class Site:
     serial: str = ""
     settle_automatic: bool = True
     settle_at: time | None = None
+    rules: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def key_file(self) -> str:
@@ -197,4 +200,5 @@ def parse_site(text: str, *, source: str) -> Site:
         serial=complete.get("serial", ""),
         settle_automatic=evening.get("automatic", True),
         settle_at=time.fromisoformat(evening["at"]) if "at" in evening else None,
+        rules=tuple(complete.get("rules", ())),
     )

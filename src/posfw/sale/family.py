@@ -126,16 +126,14 @@ def check(
 
 def check_new(intent: Intent, rules: Rules) -> Refusal | None:
     """Return why something new is not taken: its tip, its instalments, its telephone call."""
+    if intent.tip is not None:
+        base = max(0, intent.amount.minor - intent.tip.minor)
+        if intent.kind not in _TIPPED or intent.tip.minor > _percent(base, rules.tip_percent):
+            return _TOO_MUCH_TIP
     if intent.kind is Kind.INSTALMENT or intent.instalment is not None:
         return plans.refusal(intent.amount, intent.instalment, rules.plans)
     if intent.kind is Kind.OFFLINE_SALE:
         return _telephone(intent, rules)
-    if intent.tip is not None:
-        base = intent.amount.minor - intent.tip.minor
-        if intent.kind not in _TIPPED or not 0 <= intent.tip.minor <= _percent(
-            max(0, base), rules.tip_percent
-        ):
-            return _TOO_MUCH_TIP
     return None
 
 

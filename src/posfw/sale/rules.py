@@ -33,7 +33,8 @@ class Rule:
             midnight, equal means all day.
         most_minor: of one transaction; 0 forbids them.
         count, sum_minor: approved ones in a batch, this one included.
-        per: what count and sum go by: the whole batch, one card, one operator.
+        per: what count and sum go by: the whole batch, one card, one operator. Who scans a code
+            that the terminal shows is nobody known: such payments count by no card.
     """
 
     kinds: frozenset[Kind] = frozenset()
@@ -61,7 +62,7 @@ class Rule:
 
     def _same(self, intent: Intent, other: Intent) -> bool:
         if self.per == "card":
-            return intent.card_token == other.card_token
+            return bool(intent.card_token) and intent.card_token == other.card_token
         return self.per != "operator" or intent.operator == other.operator
 
     def breaks(self, intent: Intent, batch: Iterable[Transaction]) -> Refusal | None:
