@@ -16,7 +16,7 @@ from posfw.values.outcome import Answer
 from posfw.values.printjob import Copy, DocumentKind
 from posfw.values.slip import COPIES, KINDS, Merchant, printed_amount
 from posfw.values.texts import LANGUAGES, Texts
-from posfw.values.transaction import Begun, Intent, Kind, State, Transaction
+from posfw.values.transaction import Begun, Instalment, Intent, Kind, State, Transaction
 
 NOW = datetime(2026, 3, 2, 9, 30, 5, tzinfo=timezone(timedelta(hours=8)))
 PAN = "6212345678901232"
@@ -275,3 +275,46 @@ def test_amounts_are_grouped_and_named(
     minor: int, number: int, direction: int, printed: str
 ) -> None:
     assert printed_amount(Money(minor, CURRENCIES.get(number, CNY)), direction) == printed
+
+
+def test_instalments_say_what_the_cardholder_pays_back() -> None:
+    sale = with_intent(
+        kind=Kind.INSTALMENT, amount=Money(60_001), instalment=Instalment("YH03", 3, 1_080)
+    )
+    lines = of(sale, Copy.CARDHOLDER).splitlines()
+    assert "分期计划/PLAN: YH03" in lines
+    assert "分期期数/INSTALMENTS: 3" in lines
+    assert "持卡人手续费/CARDHOLDER FEE: RMB 10.80" in lines
+    assert "首期还款/FIRST PAYMENT: RMB 203.61" in lines
+    assert "每期还款/EACH PAYMENT: RMB 203.60" in lines
+    assert "PLAN" not in of()
+
+
+def test_a_sale_by_telephone_bears_the_code_that_was_given() -> None:
+    called = replace(
+        with_intent(kind=Kind.OFFLINE_SALE, auth_code="Z9Y8X7"), answer=None, offline=True
+    )
+    assert "授权码/AUTH. NO.: Z9Y8X7" in of(called).splitlines()
+    tip = replace(with_intent(kind=Kind.TIP, original=called.key), answer=None)
+    assert "原授权码/ORIG. AUTH.: Z9Y8X7" in of(tip, original=called).splitlines()
+
+
+def test_a_payment_by_telephone_needs_no_signature_and_names_no_card() -> None:
+    scanned = with_intent(kind=Kind.QR_SALE, entry_mode=EntryMode.QR, expiry="")
+    assert "付款码/PAYMENT CODE: 621234******1232 Q" in of(scanned).splitlines()
+    shown = with_intent(scanned, card_masked="")
+    for sale in (scanned, shown):
+        assert "CARD NO." not in of(sale)
+        assert "SIGNATURE" not in of(sale)
+    assert "PAYMENT CODE" not in of(shown)
+
+
+@pytest.mark.parametrize(
+    ("kind", "sign"), [(Kind.TIP, ""), (Kind.ADJUST, ""), (Kind.ADJUST_DOWN, "-")]
+)
+def test_tips_and_adjustments_show_the_difference_and_their_sale(kind: Kind, sign: str) -> None:
+    change = with_intent(kind=kind, amount=Money(500), original=SALE.key)
+    said = of(change, original=SALE).splitlines()
+    assert f"金额/AMOUNT: RMB {sign}5.00" in said
+    assert "原凭证号/ORIG. VOUCHER: 000042" in said
+    assert "原金额/ORIG. AMOUNT: RMB 1,234.50" in said

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from types import MappingProxyType
 
+from posfw.values.card import EntryMode
 from posfw.values.document import (
     Amount,
     Block,
@@ -23,7 +24,7 @@ from posfw.values.money import Money
 from posfw.values.printjob import Copy, DocumentKind, DocumentRef
 from posfw.values.slip import COPIES, KINDS, Merchant, Word, printed_amount
 from posfw.values.texts import Texts
-from posfw.values.transaction import Kind, State, Transaction
+from posfw.values.transaction import Instalment, Kind, State, Transaction
 
 __all__ = ["fault_slip", "receipt"]
 
@@ -55,6 +56,7 @@ _L = MappingProxyType(
         "operator": Word("操作员号", "操作員號", "OPERATOR"),
         "acquirer": Word("收单行", "收單行", "ACQUIRER"),
         "card": Word("卡号", "卡號", "CARD NO."),
+        "payer": Word("付款码", "付款碼", "PAYMENT CODE"),
         "expiry": Word("有效期", "有效期", "EXP. DATE"),
         "type": Word("交易类型", "交易類型", "TYPE"),
         "batch": Word("批次号", "批次號", "BATCH NO."),
@@ -64,6 +66,11 @@ _L = MappingProxyType(
         "at": Word("日期", "日期", "DATE"),
         "amount": Word("金额", "金額", "AMOUNT"),
         "tip": Word("含小费", "含小費", "TIP INCLUDED"),
+        "plan": Word("分期计划", "分期計劃", "PLAN"),
+        "periods": Word("分期期数", "分期期數", "INSTALMENTS"),
+        "plan_fee": Word("持卡人手续费", "持卡人手續費", "CARDHOLDER FEE"),
+        "first": Word("首期还款", "首期還款", "FIRST PAYMENT"),
+        "each": Word("每期还款", "每期還款", "EACH PAYMENT"),
         "balance": Word("可用余额", "可用餘額", "BALANCE"),
         "note": Word("备注", "備註", "NOTE"),
         "original_voucher": Word("原凭证号", "原憑證號", "ORIG. VOUCHER"),
@@ -198,14 +205,17 @@ def _who(merchant: Merchant, transaction: Transaction, language: str) -> Iterato
 
 def _what(transaction: Transaction, language: str) -> Iterator[Block]:
     intent, key, answer = transaction.begun.intent, transaction.key, transaction.answer
-    yield Field(_L["card"].pair(language), f"{intent.card_masked} {intent.entry_mode.letter}")
+    if intent.card_masked:  # nobody knows the card of who scans a code
+        label = _L["payer" if intent.entry_mode is EntryMode.QR else "card"]
+        yield Field(label.pair(language), f"{intent.card_masked} {intent.entry_mode.letter}")
     if intent.expiry:
         yield Field(_L["expiry"].pair(language), f"20{intent.expiry[:2]}/{intent.expiry[2:]}")
     yield Field(_L["type"].pair(language), KINDS[intent.kind].pair(language))
     yield Field(_L["batch"].pair(language), f"{key.batch:06d}")
     yield Field(_L["voucher"].pair(language), f"{key.stan:06d}")
-    if answer and answer.auth_code:
-        yield Field(_L["auth"].pair(language), answer.auth_code)
+    auth_code = intent.auth_code or (answer.auth_code if answer else "")
+    if auth_code:
+        yield Field(_L["auth"].pair(language), auth_code)
     if answer and answer.reference:
         yield Field(_L["reference"].pair(language), answer.reference)
     yield Field(*_moment("at", intent.at, language))
@@ -218,10 +228,22 @@ def _amounts(transaction: Transaction, language: str, copy: Copy) -> Iterator[Bl
         yield Amount(_L["amount"].pair(language), amount)
     if intent.tip:
         yield Field(_L["tip"].pair(language), printed_amount(intent.tip))
+    if intent.instalment:
+        yield from _instalment(intent.instalment, intent.amount, language)
     # What the account holds is told to its holder only.
     if copy is Copy.CARDHOLDER and answer and answer.balance_minor is not None:
         balance = Money(answer.balance_minor, intent.amount.currency)
         yield Field(_L["balance"].pair(language), printed_amount(balance))
+
+
+def _instalment(plan: Instalment, amount: Money, language: str) -> Iterator[Block]:
+    first, each = plan.each(amount)
+    fee = Money(plan.fee_minor, amount.currency)
+    yield Field(_L["plan"].pair(language), plan.plan)
+    yield Field(_L["periods"].pair(language), str(plan.periods))
+    yield Field(_L["plan_fee"].pair(language), printed_amount(fee))
+    yield Field(_L["first"].pair(language), printed_amount(first))
+    yield Field(_L["each"].pair(language), printed_amount(each))
 
 
 def _original(
@@ -235,8 +257,9 @@ def _original(
     if original is None:
         return
     intent, answer = original.begun.intent, original.answer
-    if answer and answer.auth_code:
-        yield Field(_L["original_auth"].pair(language), answer.auth_code)
+    auth_code = intent.auth_code or (answer.auth_code if answer else "")
+    if auth_code:
+        yield Field(_L["original_auth"].pair(language), auth_code)
     if answer and answer.reference:
         yield Field(_L["original_reference"].pair(language), answer.reference)
     yield Field(_L["original_date"].pair(language), f"{intent.at:%Y/%m/%d}")
@@ -264,8 +287,11 @@ def _signing(
     signature: bool,
     free_limit: Money | None,
 ) -> Iterator[Block]:
-    if transaction.begun.intent.kind is Kind.BALANCE or transaction.state is not State.APPROVED:
+    intent = transaction.begun.intent
+    if intent.kind is Kind.BALANCE or transaction.state is not State.APPROVED:
         return
+    if intent.entry_mode is EntryMode.QR:
+        return  # a telephone has asked its holder already
     if free_limit is not None:
         limit = printed_amount(free_limit)
         for line in _NO_SIGNATURE.lines(language):
