@@ -8,8 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from posfw.app.cards import CardDesk
-from posfw.app.chip_desk import Asked
+from posfw.app.cards import Asked, CardDesk
 from posfw.app.chip_slot import SlotState
 from posfw.app.chip_wiring import PARAMETERS, Chips, installed_parameters
 from posfw.board.site import parse_site

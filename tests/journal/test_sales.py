@@ -11,6 +11,7 @@ from posfw.values.errors import (
 from posfw.values.identity import Key
 from posfw.values.money import Money
 from posfw.values.transaction import (
+    ChipFacts,
     Conclusion,
     Ending,
     Kind,
@@ -51,6 +52,27 @@ async def test_begun_without_conclusion_is_in_doubt_after_reopening(tmp_path: Pa
         (doubtful,) = await journal.in_doubt()
         assert doubtful.begun == begun
         assert (await journal.standing()).in_doubt == 1
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        None,
+        ChipFacts({}, signature=False),
+        ChipFacts({0x9F26: b"12345678"}, signature=True),
+        ChipFacts({}, signature=False, free_minor=100_000),
+    ],
+)
+async def test_what_a_card_leaves_for_the_slip_is_kept(
+    facts: ChipFacts | None, tmp_path: Path
+) -> None:
+    async with opened(tmp_path) as journal:
+        begun = await journal.begin(SALE)
+        await journal.conclude(replace(approved(begun), chip=facts))
+    async with opened(tmp_path, create=False) as journal:
+        found = await journal.transaction(begun.key)
+        assert found is not None
+        assert found.chip == facts
 
 
 async def test_a_second_conclusion_is_refused(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import anyio
 import pytest
 
+from posfw.sale.chip import Holder
 from posfw.sale.limits import Limits, OfflinePolicy, Refusal
 from posfw.sale.task import Sales
 from posfw.values.card import CardNumber, CardRead, EntryMode
@@ -15,6 +16,7 @@ from posfw.values.money import Money
 from posfw.values.outcome import Answer, Approved, NotFound, Outcome, Unknown, Unreachable
 from posfw.values.transaction import (
     Begun,
+    ChipFacts,
     Conclusion,
     Ending,
     Intent,
@@ -146,6 +148,22 @@ async def test_a_card_that_has_bought_enough_without_a_line_is_cancelled_with_th
     again = await sales(journal, acquirer, offline=True).run(other, CARD)
     assert isinstance(again, Conclusion)
     assert again.ending is Ending.APPROVED_OFFLINE
+
+
+async def test_what_the_holder_did_goes_to_the_slip_and_a_pin_is_never_taken_offline() -> None:
+    free = Holder(ChipFacts({}, signature=False, free_minor=100_000))
+    journal = FakeJournal()
+    ended = await sales(journal, FakeAcquirer(journal.log)).run(INTENT, CARD, holder=free)
+    assert isinstance(ended, Conclusion)
+    assert ended.chip == free.facts
+
+    for holder, ending in ((free, Ending.APPROVED_OFFLINE), (Holder(online_only="a PIN"), None)):
+        journal = FakeJournal()
+        acquirer = FakeAcquirer(journal.log, outcome=Unreachable("the line is down"))
+        ended = await sales(journal, acquirer, offline=True).run(INTENT, CARD, holder=holder)
+        assert isinstance(ended, Conclusion)
+        assert ended.ending is (ending or Ending.CANCELLED)
+        assert ("a PIN" in ended.reason) is (ending is None)
 
 
 async def test_an_inquiry_that_hangs_ends_in_a_reversal() -> None:

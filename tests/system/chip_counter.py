@@ -13,9 +13,9 @@ from typing import Any, TypeAlias
 import anyio
 from anyio.abc import TaskGroup
 
-from posfw.app.cards import CardDesk
+from posfw.app.cards import Asked, CardDesk
 from posfw.app.chip_data import ChipHistory, ChipParameters
-from posfw.app.chip_desk import Asked, ChipDesk
+from posfw.app.chip_desk import ChipDesk
 from posfw.app.chip_people import ChipPeople
 from posfw.app.chip_slot import ChipSlot, OpenSlot
 from posfw.app.world import SystemChance, SystemClock

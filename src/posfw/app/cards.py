@@ -2,14 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import anyio
 
+from posfw.app.verbs import Progress
 from posfw.ports import CardReader
+from posfw.sale.limits import Refusal
+from posfw.sale.task import Watch
 from posfw.values.card import CardRead
+from posfw.values.money import Money
+from posfw.values.transaction import Conclusion, Intent, Kind
 
-__all__ = ["CardDesk"]
+__all__ = ["Asked", "CardDesk", "CardTaker"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One transaction before its card.
+
+    Attributes:
+        intent_of: makes its intent once the card is known.
+        watch: sees the sale's effects.
+        progress: tells the screen.
+    """
+
+    kind: Kind
+    amount: Money
+    intent_of: Callable[[CardRead], Intent]
+    watch: Watch
+    progress: Progress
+
+
+class CardTaker(Protocol):
+    """Takes cards in more ways than by stripe: a slot for chips, or a reader with a kernel."""
+
+    async def take(self, asked: Asked) -> Conclusion | Refusal:
+        """Wait for a card and run the transaction with it. On return the ending is durable."""
+        ...
 
 
 @dataclass(slots=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from posfw.app.answers import conclusion_answer, refusal_answer
-from posfw.app.cards import CardDesk
+from posfw.app.cards import Asked, CardDesk, CardTaker
 from posfw.app.gate import Gate
 from posfw.app.session import Session
 from posfw.app.verbs import Body, Progress, Verb, operator_of, text_of
@@ -29,9 +29,6 @@ from posfw.values.identity import parse_key
 from posfw.values.money import Money, parse_amount
 from posfw.values.texts import Texts
 from posfw.values.transaction import Instalment, Intent, Kind, Transaction
-
-if TYPE_CHECKING:
-    from posfw.app.chip_desk import ChipDesk  # the kernel is loaded where a board has a slot
 
 __all__ = ["Cashier"]
 
@@ -67,7 +64,8 @@ class Cashier:
         settle: runs the settlement.
         gate: what every payment passes; None for the rounds of acceptance, whose transactions are
             marked as tests and made before the terminal may sell.
-        chips: takes cards where there is a slot for chips; None where there is a stripe only.
+        chips: takes cards where there is more than a stripe (a slot, a reader with a kernel, a PIN
+            pad); None where there is a stripe only.
     """
 
     sales: Sales
@@ -81,7 +79,7 @@ class Cashier:
     stop: Callable[[], None]
     settle: Callable[[], Awaitable[Mapping[str, Any]]]
     gate: Gate | None = None
-    chips: ChipDesk | None = None
+    chips: CardTaker | None = None
 
     def verbs(self) -> Mapping[str, Verb]:
         """Return the cashier's verbs."""
@@ -147,8 +145,6 @@ class Cashier:
 
             def intent_of(card: CardRead) -> Intent:
                 return self.intent(kind, amount, card, operator, body)
-
-            from posfw.app.chip_desk import Asked  # noqa: PLC0415 - where a slot is
 
             asked = Asked(kind, amount, intent_of, self.watching(progress), progress)
             return conclusion_answer(await self.chips.take(asked), self.texts)

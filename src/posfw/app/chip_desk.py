@@ -7,18 +7,16 @@ by itself without an approval is not recorded: nothing has left and nothing is o
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import anyio
 
-from posfw.app.cards import CardDesk
+from posfw.app.cards import Asked, CardDesk
 from posfw.app.chip import ChipSession, History, chip_after
 from posfw.app.chip_data import ChipParameters
 from posfw.app.chip_people import AtCounter, ChipPeople
 from posfw.app.chip_slot import ChipSlot, SlotState, Visit
-from posfw.app.verbs import Progress
 from posfw.card.codes import CHIP_FIRST, NO_CARD, READER_GONE
 from posfw.card.pcsc.status import Absence
 from posfw.card.rules import Chip, admit
@@ -41,33 +39,15 @@ from posfw.sale.machine import Complete, Effect
 from posfw.sale.task import Outlook, Sales, Watch
 from posfw.values.card import CardRead, EntryMode
 from posfw.values.errors import DeviceError, MisuseError
-from posfw.values.money import Money
 from posfw.values.outcome import Outcome
 from posfw.values.texts import Texts, mark
-from posfw.values.transaction import ChipFacts, Conclusion, Intent, Kind
+from posfw.values.transaction import ChipFacts, Conclusion, Kind
 
 __all__ = ["Asked", "ChipDesk", "LiveChip"]
 
 TRIES: Final = 3  # insertions and swipes of one sale; then the cashier starts again
 NEXT_CARD: Final = mark("Use another card.")
 AGAIN: Final = mark("Try again, or use another card.")
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One transaction before its card.
-
-    Attributes:
-        intent_of: makes its intent once the card is known.
-        watch: sees the sale's effects.
-        progress: tells the screen.
-    """
-
-    kind: Kind
-    amount: Money
-    intent_of: Callable[[CardRead], Intent]
-    watch: Watch
-    progress: Progress
 
 
 @dataclass(frozen=True, slots=True)

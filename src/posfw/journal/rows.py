@@ -123,9 +123,14 @@ def conclusion_bytes(conclusion: Conclusion) -> bytes:
                 answer.balance_minor,
                 sorted(answer.do_first),
             ),
-            *(() if chip is None else ((dict(chip.tags), chip.signature),)),
+            *(() if chip is None else (_chip_facts(chip),)),
         )
     )
+
+
+def _chip_facts(chip: ChipFacts) -> tuple[Any, ...]:
+    """Without a waived signature the array ends before it."""
+    return (dict(chip.tags), chip.signature, *((chip.free_minor,) if chip.free_minor else ()))
 
 
 def answer_of(data: bytes) -> Answer | None:

@@ -13,7 +13,20 @@ from posfw.values.card import CardRead
 from posfw.values.outcome import Outcome
 from posfw.values.transaction import Begun, ChipFacts, Owed, OwedKind
 
-__all__ = ["CardWord", "ChipCard", "own_word", "script_result_of"]
+__all__ = ["CardWord", "ChipCard", "Holder", "own_word", "script_result_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """How the holder of a card was verified where no chip in the slot speaks for it.
+
+    Attributes:
+        facts: signature, or why there is none, for the slip.
+        online_only: why the terminal must not approve this card by itself, "" where it may.
+    """
+
+    facts: ChipFacts | None = None
+    online_only: str = ""
 
 
 @dataclass(frozen=True, slots=True)

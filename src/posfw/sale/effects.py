@@ -19,7 +19,7 @@ from posfw.values.outcome import (
     Unreachable,
     Waiting,
 )
-from posfw.values.transaction import Begun, Conclusion, Intent
+from posfw.values.transaction import Begun, ChipFacts, Conclusion, Intent
 
 __all__ = [
     "Authorise",
@@ -74,6 +74,7 @@ class Start:
         advice: it is told and not asked for: the authorisation was given before (a tip, an
             adjustment, a completion as advice, a sale authorised by telephone).
         payer: somebody pays with a telephone and may take a while.
+        facts: what the card leaves for the slip where no chip has the last word.
     """
 
     intent: Intent
@@ -82,6 +83,7 @@ class Start:
     word: CardWord | None = None
     advice: bool = False
     payer: bool = False
+    facts: ChipFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)

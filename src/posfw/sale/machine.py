@@ -44,7 +44,7 @@ from posfw.values.outcome import (
     Unreachable,
     Waiting,
 )
-from posfw.values.transaction import Begun, Conclusion, Ending, Owed, OwedKind
+from posfw.values.transaction import Begun, ChipFacts, Conclusion, Ending, Owed, OwedKind
 
 __all__ = [
     "Authorise",
@@ -87,6 +87,7 @@ class SaleMachine:
         self._offline_reason = "offline selling is off"
         self._instead: _Rules = {}
         self._word: CardWord | None = None
+        self._facts: ChipFacts | None = None
         self._told: Outcome = Unknown("nobody was asked")
         self._waiting = Waiting()
 
@@ -134,13 +135,14 @@ class SaleMachine:
             reason=reason,
             owed=script_result_of(self.begun, word) + owed,
             copies=copies,
-            chip=word.facts if word else None,
+            chip=(word.facts if word else None) or self._facts,
         )
         return State.CONCLUDING, (Conclude(self.conclusion),)
 
     def start(self, event: Start, _: datetime) -> Step:
         """IDLE + Start."""
         self._offline_reason, self._word = event.offline_reason, event.word
+        self._facts = event.facts
         if event.word is not None and (event.waits or event.offline_reason):
             raise MisuseError("A card's own approval is taken only where offline is allowed.")
         if event.waits:

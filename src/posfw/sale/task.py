@@ -6,12 +6,13 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 import anyio
 
 from posfw.ports import Acquirer, Clock, SaleJournal
 from posfw.sale import family
-from posfw.sale.chip import ChipCard, own_word
+from posfw.sale.chip import ChipCard, Holder, own_word
 from posfw.sale.limits import Limits, Refusal, may_begin, offline_reason
 from posfw.sale.machine import (
     Authorise,
@@ -53,6 +54,7 @@ from posfw.values.transaction import (
 
 __all__ = ["Outlook", "Sales", "Watch"]
 
+UNASKED: Final = Holder()
 Watch = Callable[[Effect], None]
 Since = Callable[[Transaction], Awaitable[Iterable[Transaction]]]
 
@@ -141,6 +143,7 @@ class Sales:
         watch: Watch = lambda _: None,
         chip: ChipCard | None = None,
         payer: Payer | None = None,
+        holder: Holder = UNASKED,
     ) -> Conclusion | Refusal:
         """Run one transaction to its end. On return the ending is durable.
 
@@ -150,6 +153,7 @@ class Sales:
             watch: sees every effect before it is performed.
             chip: the card is in the reader and has the last word.
             payer: whoever pays with a telephone, waited for; None for cards.
+            holder: how the holder of a card without a chip in the slot was verified.
 
         Cancelled before commit 1 nothing has happened; later the restart rule ends it.
         """
@@ -161,7 +165,7 @@ class Sales:
                 return refusal
             policy = self.limits.offline
             stored = await self.journal.stored(intent.card_token) if policy.enabled else Stored()
-            reason = offline_reason(intent, standing, policy, now, stored)
+            reason = offline_reason(intent, standing, policy, now, stored) or holder.online_only
             word = own_word(card, chip)
             if word is not None and reason:
                 return Refusal(
@@ -176,6 +180,7 @@ class Sales:
                 word=word,
                 advice=intent.kind.is_advice,
                 payer=payer is not None,
+                facts=holder.facts,
             )
             return await self._drive(start, _Sides(card, chip, payer), watch)
 

@@ -257,15 +257,18 @@ _STATE_AFTER = {
 
 @dataclass(frozen=True, slots=True)
 class ChipFacts:
-    """What a chip leaves for the slip; no card data among it (payments page, 3.2).
+    """What a card leaves for the slip; no card data among it (payments page, 3.2).
 
     Attributes:
         tags: values by EMV tag: cryptogram, TVR, TSI, ATC, AID, label and the like.
         signature: the cardholder signs.
+        free_minor: a tap up to this amount needed neither PIN nor signature (小额免密免签); 0: not
+            waived.
     """
 
     tags: Mapping[int, bytes]
     signature: bool
+    free_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
