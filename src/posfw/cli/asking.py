@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 
@@ -23,9 +23,23 @@ def json_option(function: Any) -> Any:  # a click decorator: click's own types a
 
 
 def ask(
-    path: Path, request: Mapping[str, Any], *, quiet: bool = True, start: str = "posfw run"
+    path: Path,
+    request: Mapping[str, Any],
+    *,
+    quiet: bool = True,
+    start: str = "posfw run",
+    told: Callable[[Mapping[str, Any]], None] = lambda _: None,
+    interrupted: Callable[[], None] | None = None,
 ) -> dict[str, Any]:
     """Send one request; progress goes to stderr; return the last body (result or error).
+
+    Args:
+        path: of the control socket.
+        request: verb and fields.
+        quiet: tell no progress.
+        start: what to do where nothing answers.
+        told: sees each progress.
+        interrupted: what Ctrl-C does instead of ending the command: the ending is waited for.
 
     Raises:
         DeviceError: nothing is running there, or it went away; `start` is what to do then.
@@ -36,10 +50,11 @@ def ask(
             line.connect(str(path))
             line.sendall(json.dumps(request).encode() + b"\n")
             with line.makefile("rb") as answers:
-                for answer in answers:
+                while answer := _next(answers, interrupted):
                     body: dict[str, Any] = json.loads(answer)
                     if "progress" not in body:
                         return body
+                    told(body["progress"])
                     if not quiet:
                         click.echo(body["progress"].get("text", body["progress"]), err=True)
         except OSError as error:
@@ -50,6 +65,16 @@ def ask(
                 next_step=f"Start it in another window: {start}",
             ) from error
     raise DeviceError("It stopped before it answered.", code="OPR-006")
+
+
+def _next(answers: BinaryIO, interrupted: Callable[[], None] | None) -> bytes:
+    while True:
+        try:
+            return answers.readline()
+        except KeyboardInterrupt:
+            if interrupted is None:
+                raise
+            interrupted()
 
 
 def perform(

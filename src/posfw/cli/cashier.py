@@ -13,9 +13,11 @@ from posfw.cli.operator import approval_option, with_approval
 from posfw.cli.places import state_option
 
 __all__ = [
+    "adjust",
     "approved",
     "by",
     "card_options",
+    "instalments",
     "keyed",
     "operator_option",
     "parameters",
@@ -26,6 +28,7 @@ __all__ = [
     "sale",
     "sign_on",
     "status",
+    "tip",
     "void",
 ]
 
@@ -102,6 +105,10 @@ def sign_on(state: Path, *, as_json: bool) -> int:
 @click.argument("amount")
 @card_options
 @click.option("--note", default="", help="Order or delivery number, such as DLV-1. 备注")
+@click.option("--tip", default="", help="On top of AMOUNT. 小费")
+@click.option("--instalment", type=int, default=0, help="In so many periods. 分期期数")
+@click.option("--plan", default="", help="With --instalment: the acquirer's plan. 分期计划")
+@click.option("--auth", default="", help="Authorisation code given by telephone. 电话授权码")
 @operator_option
 @state_option
 @json_option
@@ -110,14 +117,63 @@ def sale(
     pan: str,
     expiry: str,
     note: str,
+    tip: str,
+    instalment: int,
+    plan: str,
+    auth: str,
     operator: str,
     state: Path,
     *,
     as_json: bool,
 ) -> int:
-    """Take AMOUNT (such as 12.50) from a card. 消费"""
-    asked = {"do": "sale", "amount": amount, "note": note}
+    """Take AMOUNT (such as 12.50) from a card. 消费
+
+    With --instalment it is paid back in periods (分期), with --auth the bank has authorised it by
+    telephone and is only told (离线结算).
+    """
+    if instalment and auth:
+        raise click.UsageError("--instalment needs the bank's answer; --auth has it by telephone.")
+    verb = "instalment" if instalment else "offline_sale" if auth else "sale"
+    more = {"tip": tip, "periods": instalment, "plan": plan, "auth_code": auth}
+    asked = {"do": verb, "amount": amount, "note": note} | {k: v for k, v in more.items() if v}
     request = {**asked, **by(operator), **keyed(pan, expiry)}
+    return _perform(state, request, as_json=as_json)
+
+
+@click.command()
+@click.argument("key")
+@click.argument("amount")
+@operator_option
+@state_option
+@json_option
+def tip(key: str, amount: str, operator: str, state: Path, *, as_json: bool) -> int:
+    """Add the tip AMOUNT to the sale KEY before it is settled. 小费"""
+    request = {"do": "tip", "key": key, "amount": amount, **by(operator)}
+    return _perform(state, request, as_json=as_json)
+
+
+@click.command()
+@click.argument("key")
+@click.argument("amount")
+@operator_option
+@approval_option
+@state_option
+@json_option
+def adjust(
+    key: str, amount: str, operator: str, approver: str, state: Path, *, as_json: bool
+) -> int:
+    """Let the offline sale KEY come to AMOUNT before it is settled. 离线调整"""
+    request = {"do": "adjust", "key": key, "amount": amount, **by(operator)}
+    return approved(state, request, approver, as_json=as_json)
+
+
+@click.command()
+@click.argument("amount", default="")
+@state_option
+@json_option
+def instalments(amount: str, state: Path, *, as_json: bool) -> int:
+    """List the acquirer's instalment plans, and what they make of AMOUNT. 分期计划"""
+    request = {"do": "instalments"} | ({"amount": amount} if amount else {})
     return _perform(state, request, as_json=as_json)
 
 

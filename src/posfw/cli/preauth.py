@@ -62,13 +62,17 @@ def add(key: str, amount: str, operator: str, state: Path, *, as_json: bool) -> 
 @preauth.command()
 @click.argument("key")
 @click.argument("amount")
+@click.option("--advice", is_flag=True, help="Tell the bank, do not ask; works offline. 通知")
 @operator_option
 @state_option
 @json_option
-def complete(key: str, amount: str, operator: str, state: Path, *, as_json: bool) -> int:
+def complete(
+    key: str, amount: str, operator: str, state: Path, *, advice: bool, as_json: bool
+) -> int:
     """Take AMOUNT of what the authorisation KEY holds. 预授权完成"""
     fields = {"key": key, "amount": amount, **by(operator)}
-    return _onward("completion", fields, state, as_json=as_json)
+    verb = "completion_advice" if advice else "completion"
+    return _onward(verb, fields, state, as_json=as_json)
 
 
 @preauth.command()
