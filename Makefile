@@ -6,7 +6,7 @@ CUTS ?= 100000
 DAYS ?= 200
 KILLS ?= 300
 
-.PHONY: receiptline simulate kills cuts emupos cbor5 oracle day-check help run test check format lint types imports docs bench pins env env-dev clean
+.PHONY: fuzz-env receiptline simulate kills cuts emupos cbor5 oracle day-check help run test check format lint types imports docs bench pins env env-dev clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -77,9 +77,16 @@ simulate: env-dev  ## DAYS terminal-days on virtual time with every fault (SEED)
 kills: env-dev  ## SIGKILL the real terminal KILLS times while it sells
 	@$(PY) -m tests.system.sigkill --kills $(KILLS) --seed $(SEED)
 
+fuzz-env: .venv-fuzz/ready  ## atheris, which guides a third of the fuzzing (wheels: x86_64)
+
+.venv-fuzz/ready: requirements/fuzz.txt | env-dev
+	@$(PY) -m venv .venv-fuzz
+	@.venv-fuzz/bin/python -m pip install --quiet --require-hashes -r requirements/fuzz.txt
+	@touch $@
+
 SECONDS ?= 60
 DECODER ?= 0
-fuzz: env-dev  ## mutants against every parser for SECONDS; ends with one JSON line
+fuzz: env-dev  ## mutants, atheris and hypothesis at every parser for SECONDS; ends with one JSON line
 	@$(PY) -m tests.fuzz $(SECONDS) --decoder $(DECODER)
 
 .venv-bench/ready: requirements/bench.txt | env-dev

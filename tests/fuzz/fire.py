@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import gc
+import json
+import os
+import subprocess
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +15,10 @@ from typing import Any, Final
 from tests.fuzz.mutate import Mutator
 from tests.fuzz.parsers import PARSERS, Parser
 
-__all__ = ["Found", "cost_ms", "fuzz", "job", "joined"]
+__all__ = ["GUIDED", "Found", "cost_ms", "fuzz", "guided", "job", "joined", "once"]
 
+ROOT: Final = Path(__file__).parents[2]
+GUIDED: Final = ROOT / ".venv-fuzz" / "bin" / "python"
 SLOW_MS: Final = 20.0
 GROWTH_KIB: Final = 8192
 WARM_UP: Final = 2000
@@ -105,6 +111,30 @@ def fuzz(parser: Parser, seed: int, *, seconds: float, inputs: int = 0) -> Found
 def job(name: str, seed: int, seconds: float, inputs: int) -> tuple[str, Found]:
     """Run one parser in a process of its own."""
     return name, fuzz(PARSERS[name], seed, seconds=seconds, inputs=inputs)
+
+
+def guided(name: str, seed: int, seconds: float) -> tuple[str, Found]:
+    """Run one parser under atheris, in its own environment; time is measured here, without it."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "found.json"
+        told = [name, str(seconds), str(seed), str(out)]
+        run = subprocess.run(
+            [GUIDED, "-m", "tests.fuzz.guided", *told],
+            cwd=folder,  # libFuzzer leaves crash files where it runs
+            env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if not out.exists():
+            said = run.stderr.strip().splitlines()[-1:] or ["nothing was said"]
+            return name, Found(unexpected=[f"atheris ended with {run.returncode}: {said[0]}"])
+        facts = json.loads(out.read_text("utf-8"))
+    found = Found(facts["inputs"], unexpected=facts["unexpected"])
+    for slow in facts["slow"]:
+        took = cost_ms(PARSERS[name], bytes.fromhex(slow), Found())[0]
+        found.slowest_ms = max(found.slowest_ms, took)
+    return name, found
 
 
 def joined(parts: list[Found]) -> Found:

@@ -7,7 +7,8 @@ import time
 import pytest
 
 from posfw.values.errors import CodecError
-from tests.fuzz.fire import Found, cost_ms, fuzz
+from tests.fuzz.drawn import drawn
+from tests.fuzz.fire import GUIDED, Found, cost_ms, fuzz, guided
 from tests.fuzz.mutate import Mutator
 from tests.fuzz.parsers import PARSERS, Parser
 
@@ -42,6 +43,25 @@ def test_a_planted_slow_input_is_found() -> None:
     found = Found()
     found.slowest_ms = cost_ms(Parser(slow, []), b"x", found)[0]
     assert not found.good
+
+
+def test_hypothesis_finds_what_is_planted_and_repeats() -> None:
+    one, two = (drawn(Parser(planted, [b"\x00\x00\x00"]), 1, seconds=0, least=3000) for _ in "ab")
+    assert one.unexpected
+    assert one.unexpected == two.unexpected
+    assert one.inputs >= 3000
+
+
+@pytest.mark.slow
+@pytest.mark.may_block  # processes of its own
+def test_atheris_runs_and_a_run_that_ends_early_is_not_good() -> None:
+    if not GUIDED.exists():
+        pytest.skip("atheris is not installed: make fuzz-env (x86_64)")
+    name, found = guided("tlv", 1, 0.5)
+    assert (name, found.unexpected) == ("tlv", [])
+    assert found.inputs > 100
+    _, wrong = guided("no such parser", 1, 0.1)
+    assert not wrong.good  # a run that says nothing is not a good one
 
 
 @pytest.mark.slow
