@@ -31,6 +31,7 @@ class Topic(StrEnum):
     DELIVERY = "delivery"
     UPKEEP = "upkeep"
     POLICY = "policy"
+    UPDATE = "update"
     FAULT = "fault"
     SYSTEM = "system"  # started, stopped, versions, clock jumps
 

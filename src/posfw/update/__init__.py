@@ -1,0 +1,1 @@
+"""Replacing the program: two slots, signed bundles, a way back."""
