@@ -68,6 +68,13 @@ def test_a_request_signed_by_another_key_than_it_names_is_refused() -> None:
         open_request(seal_request(REQUEST, BANK))
 
 
+@pytest.mark.parametrize("key", [b"", b"nonsense", b"\x30\x2a" + bytes(42), REQUEST.key + b"\0"])
+def test_a_key_that_is_none_is_no_activation_file(key: bytes) -> None:
+    """Whoever sends it: the receiver's own secure element is not what failed."""
+    with pytest.raises(CodecError):
+        open_request(seal_request(replace(REQUEST, key=key), DEVICE))
+
+
 def test_the_file_holds_no_private_key() -> None:
     assert b"d" * 16 not in FILE
     assert b"PRIVATE" not in FILE

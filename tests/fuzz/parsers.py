@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,9 +22,11 @@ from posfw.sim import rig
 from posfw.uplink import card_data
 from posfw.uplink.messages import Message
 from posfw.uplink.session import open_card, open_request
-from posfw.values.errors import ConfigError, InputError
+from posfw.values.errors import ConfigError
 from posfw.values.identity import Key
 from posfw.values.texts import Texts
+from tests.fuzz.more import MORE
+from tests.fuzz.parser import Parser
 
 __all__ = ["PARSERS", "Parser"]
 
@@ -36,21 +37,6 @@ VECTORS: list[dict[str, Any]] = json.loads((ROOT / "tests/vectors/wire.json").re
 KEY_ID = bytes.fromhex("1234567890123456")
 ELEMENT = SoftwareElement(initial_key(bytes(range(0xC0, 0xE0)), KEY_ID), KEY_ID, bytes(32))
 REQUEST = Message.decode(bytes.fromhex(VECTORS[0]["body"]))
-
-
-@dataclass(frozen=True, slots=True)
-class Parser:
-    """One parser.
-
-    Attributes:
-        run: takes bytes and returns something or raises an allowed error.
-        seeds: examples, good ones among them.
-        allowed: the one kind of error that it may raise.
-    """
-
-    run: Callable[[bytes], object]
-    seeds: Sequence[bytes]
-    allowed: type[Exception] = InputError
 
 
 def _vectors(kind: str, name: str = "bytes") -> list[bytes]:
@@ -146,4 +132,5 @@ PARSERS: Mapping[str, Parser] = {
     "board": Parser(_board, [(ROOT / "boards/host/board.toml").read_bytes(), DEEP], ConfigError),
     "site": Parser(_site, [SITE, DEEP], ConfigError),
     "control": Parser(_control, CONTROL),
+    **MORE,
 }  # fmt: skip

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from posfw.codec import cbor
 from posfw.crypto.sign1 import PublicKey, Signer, parse_sign1, public_key, sign1, verify_sign1
-from posfw.values.errors import AuthenticityError, CodecError
+from posfw.values.errors import AuthenticityError, CodecError, KeyStoreError
 from posfw.values.events import Plain
 
 __all__ = [
@@ -138,7 +138,11 @@ def open_request(file: bytes) -> Request:
     body = _map(message.payload, 12)
     if type(body[11]) is not bytes:
         raise CodecError("The activation file has no key.")
-    verify_sign1(message, key=public_key(body[11]), external_aad=REQUEST_AAD)
+    try:
+        key = public_key(body[11])
+    except KeyStoreError as error:
+        raise CodecError("The activation file's key is none.") from error
+    verify_sign1(message, key=key, external_aad=REQUEST_AAD)
     return Request(*(body[number] for number in range(1, 13)))
 
 
