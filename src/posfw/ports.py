@@ -249,6 +249,8 @@ class PinPad(Protocol):
     async def pin_block(self, number: CardNumber, amount: Money, prompt_id: int) -> Secret | None:
         """Return an ISO 9564-1 format 4 block, or None when the customer cancelled.
 
+        A pad with keys of its own appends the 12-byte serial number of the block's key.
+
         Raises:
             DeviceError: no answer.
         """

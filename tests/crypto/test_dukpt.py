@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psec import pinblock  # an independent reading of ISO 9564-1
 
 from posfw.crypto import dukpt, pin_block
 from posfw.crypto.dukpt import Usage
@@ -89,3 +90,21 @@ def test_hmac_and_aes_keys_of_one_usage_differ() -> None:
 def test_an_initial_key_of_wrong_sizes_is_a_misuse(key: bytes, key_id: bytes) -> None:
     with pytest.raises(MisuseError):
         dukpt.initial_key(key, key_id)
+
+
+def test_a_block_of_another_reading_opens_and_with_anything_else_is_no_pin() -> None:
+    key, number = bytes(range(32)), "6212345678900000003"
+    block = pinblock.encipher_pinblock_iso_4(key, "80246", number)
+    pan = pin_block.pan_field(number)
+    assert pin_block.pin_of(pin_block.decrypt(key, block, pan)) == "80246"
+    other = pin_block.pan_field("6212345678901232")
+    for wrong in (
+        pin_block.decrypt(bytes(32), block, pan),
+        pin_block.decrypt(key, block, other),
+        pin_block.decrypt(key, block[:-1] + bytes((block[-1] ^ 1,)), pan),
+        bytes.fromhex("43123AAAAAAAAAAA") + bytes(8),  # three digits
+        bytes.fromhex("44123AAAAAAAAAAA") + bytes(8),  # a digit that is none
+        bytes.fromhex("341234AAAAAAAAAA") + bytes(8),  # another format
+        bytes.fromhex("441234AAAAAAAAA0") + bytes(8),  # wrong fill
+    ):
+        assert not pin_block.pin_of(wrong)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import anyio
 import pytest
 from anyio.abc import ByteStream
+from psec import pinblock  # an independent reading of ISO 9564-1
 
 from posfw.card.abecs import CAN, Deframer, Item, Packet, Signal, packet
 from posfw.card.pinpad import get_pin
+from posfw.crypto.dukpt import initial_key
+from posfw.keys.software import SoftwareElement
 from posfw.sim.pinpad import PadSim
 from posfw.sim.wires import on_memory
 from posfw.values.card import CardNumber
@@ -56,3 +59,22 @@ async def test_a_damaged_packet_is_refused_and_cancel_ends_an_entry() -> None:
         await stream.send(CAN)
         assert await items(stream, 1) == [Signal.EOT]
         assert not sim.entering
+
+
+async def test_each_block_is_under_the_next_key_and_names_it() -> None:
+    key_id = bytes.fromhex("50494E5041440001")
+    keys = SoftwareElement(initial_key(bytes(range(32)), key_id), key_id, bytes(32))
+    sim = PadSim(keys=keys, customer="80246")
+    async with on_memory(sim.serve) as port, await port.open() as stream:
+        await stream.send(OPEN)
+        await items(stream, 2)
+        for counter in (1, 2, 3):
+            await stream.send(ASK)
+            _, answer = await items(stream, 2)
+            assert isinstance(answer, Packet)
+            data = bytes.fromhex(answer.data[9:].decode())
+            assert data[16:] == key_id + counter.to_bytes(4, "big")
+            opened = pinblock.decipher_pinblock_iso_4(
+                keys.pin_key(counter).key, data[:16], NUMBER.reveal()
+            )
+            assert opened == "80246"

@@ -5,10 +5,12 @@ posfw itself takes no PIN: an approved device makes the block.
 
 from __future__ import annotations
 
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
 from posfw.crypto.dukpt import ecb
 from posfw.values.errors import MisuseError
 
-__all__ = ["encrypt", "pan_field", "pin_field"]
+__all__ = ["decrypt", "encrypt", "pan_field", "pin_field", "pin_of"]
 
 
 def pin_field(pin: str, filler: bytes) -> bytes:
@@ -30,3 +32,24 @@ def encrypt(pin_key: bytes, pin: bytes, pan: bytes) -> bytes:
     """Encrypt the PIN field, mix in the PAN field, encrypt again (ISO 9564-1, 9.4.2)."""
     mixed = bytes(a ^ b for a, b in zip(ecb(pin_key, pin), pan, strict=True))
     return ecb(pin_key, mixed)
+
+
+def decrypt(pin_key: bytes, block: bytes, pan: bytes) -> bytes:
+    """Return the PIN field of a block; the way back of `encrypt`."""
+    decryptor = Cipher(algorithms.AES(pin_key), modes.ECB()).decryptor  # noqa: S305 - one block
+
+    def back(data: bytes) -> bytes:
+        step = decryptor()
+        return step.update(data) + step.finalize()
+
+    mixed = back(block)
+    return back(bytes(a ^ b for a, b in zip(mixed, pan, strict=True)))
+
+
+def pin_of(field: bytes) -> str:
+    """Return the PIN of a decrypted field, "" where it is none: another key, number or block."""
+    head = field[:8].hex().upper()
+    size = int(head[1], 16)
+    pin, fill = head[2 : 2 + size], head[2 + size :]
+    whole = head[0] == "4" and 4 <= size <= 12 and pin.isdigit() and not fill.strip("A")
+    return pin if whole else ""

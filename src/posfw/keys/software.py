@@ -64,6 +64,10 @@ class PinKey:
         """Return an ISO 9564-1 format 4 block of 16 bytes."""
         return pin_block.encrypt(self.key, pin_field, pan_field)
 
+    def decrypt(self, block: bytes, pan_field: bytes) -> bytes:
+        """Return the PIN field: what the simulated bank's security module does."""
+        return pin_block.decrypt(self.key, block, pan_field)
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class GcmKey:

@@ -9,7 +9,9 @@ from typing import Final
 from posfw.card.magstripe import encode_line
 from posfw.values.card import CardNumber
 
-__all__ = ["NAMES", "TestCard", "deck"]
+__all__ = ["NAMES", "TEST_PIN", "TestCard", "deck"]
+
+TEST_PIN: Final = "123456"  # of every test card
 
 _CARDS: Final = (
     ("unionpay", "6212345678901232", "120"),

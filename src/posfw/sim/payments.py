@@ -5,12 +5,17 @@ The line, the session and who may talk stand in `sim.acquirer`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from posfw.crypto.dukpt import initial_key
+from posfw.crypto.pin_block import pan_field, pin_of
+from posfw.keys.software import SoftwareElement
 from posfw.sim.bank import WAITING, Bank, Place, Verdict
+from posfw.sim.cards import TEST_PIN
 from posfw.sim.certifier import Certifier
 from posfw.sim.chip.issuer import Issuer, Script
 from posfw.sim.ledger import Ledger
@@ -23,6 +28,7 @@ __all__ = ["Payments", "details_of", "ok", "place_of"]
 
 FORMAT_ERROR = "30"  # ISO 8583
 WRONG_CRYPTOGRAM = "05"
+WRONG_PIN = "55"
 BALANCE_MINOR = 1_234_500  # of every account
 CODE_VALID_S = 60
 
@@ -46,6 +52,9 @@ class Payments:
         scripts: what the issuer has for the next chips.
         certifier: is told what was settled, for the next activation.
         valid_s: how long a code may be paid.
+        pin_base_key: base derivation key of the PIN pads; without it no PIN is looked at.
+        pins: PINs by card number; every other card has `TEST_PIN`.
+        pins_seen: how many PINs were right and wrong.
     """
 
     bank: Bank = field(default_factory=Bank)
@@ -54,6 +63,9 @@ class Payments:
     scripts: Sequence[Script] = ()
     certifier: Certifier | None = None
     valid_s: int = CODE_VALID_S
+    pin_base_key: bytes = field(default=b"", repr=False)
+    pins: dict[str, str] = field(default_factory=dict, repr=False)
+    pins_seen: Counter[str] = field(default_factory=Counter)
 
     def voucher(self, request: Opened) -> dict[Field, Any]:
         """Keep what belongs to one transaction; a repeat is 94."""
@@ -72,6 +84,8 @@ class Payments:
         if chip is not None and not self._genuine(chip):
             # Remembered as any decline: a repeat and an inquiry hear the same.
             return _verdict_fields(self.bank.answers.setdefault(place, Verdict(WRONG_CRYPTOGRAM)))
+        if not self._pin_fits(request):
+            return _verdict_fields(self.bank.answers.setdefault(place, Verdict(WRONG_PIN)))
         verdict = self.bank.authorise(
             place,
             kind=kind,
@@ -85,6 +99,23 @@ class Payments:
             return _verdict_fields(verdict) | self._code(request)
         told = {Field.BALANCE: BALANCE_MINOR} if kind == "balance" else {}
         return _verdict_fields(verdict) | told | self._issuer_data(chip, verdict.code)
+
+    def _pin_fits(self, request: Opened) -> bool:
+        """Whether the message carries no PIN, or the card's own (docs/wire.md, Protection)."""
+        block = request.message.fields.get(Field.PIN_BLOCK)
+        if not isinstance(block, bytes) or not self.pin_base_key:
+            return True
+        block, serial = (
+            block[:16],
+            block[16:] or request.key_id + request.counter.to_bytes(4, "big"),
+        )
+        key_id, counter = serial[:8], int.from_bytes(serial[8:], "big")
+        own = SoftwareElement(initial_key(self.pin_base_key, key_id), key_id, bytes(32))
+        number = _card(request)
+        pin = pin_of(own.pin_key(counter).decrypt(block[:16], pan_field(number))) if number else ""
+        right = bool(pin) and pin == self.pins.get(number, TEST_PIN)
+        self.pins_seen["right" if right else "wrong"] += 1
+        return right
 
     def _genuine(self, chip: CardRead) -> bool:
         """Whether the card itself made the cryptogram (ARQC), over this very transaction."""

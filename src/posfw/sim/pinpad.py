@@ -10,7 +10,9 @@ import anyio
 from anyio.abc import ByteStream
 
 from posfw.card.abecs import Deframer, Packet, Signal, packet
+from posfw.crypto.dukpt import next_counter
 from posfw.crypto.pin_block import encrypt, pan_field, pin_field
+from posfw.keys.software import SoftwareElement
 
 __all__ = ["PadFaults", "PadSim"]
 
@@ -42,19 +44,24 @@ class PadSim:
     """The device.
 
     Attributes:
-        key: AES key of the PIN blocks, a test key.
+        key: AES key of the PIN blocks, a test key; not used with `keys`.
+        keys: makes a key for each block (AES DUKPT).
+        customer: PIN of a customer who types at once, "" where somebody else acts.
         answer: replaces the answer to GET PIN, for pads that talk nonsense.
         asked: the lines shown for each PIN.
         entering: whether a customer is asked for a PIN now.
     """
 
     key: bytes = bytes(range(16))
+    keys: SoftwareElement | None = None
+    customer: str = ""
     faults: PadFaults = field(default_factory=PadFaults)
     answer: bytes | None = None
     asked: list[str] = field(default_factory=list)
     entering: bool = False
     opened: bool = False
     _pan: str = ""
+    _counter: int = 0
     _stream: ByteStream | None = None
     _changed: anyio.Event = field(default_factory=anyio.Event)
     _last: bytes = b""
@@ -81,9 +88,16 @@ class PadSim:
         if self.answer is not None:
             await self._done(self.answer)
             return
-        block = encrypt(self.key, pin_field(pin, secrets.token_bytes(8)), pan_field(self._pan))
-        text = (block + KEY_SERIAL).hex().upper()
+        text = self._enciphered(pin).hex().upper()
         await self._done(f"GPN000{len(text):03d}{text}".encode())
+
+    def _enciphered(self, pin: str) -> bytes:
+        fields = (pin_field(pin, secrets.token_bytes(8)), pan_field(self._pan))
+        if self.keys is None:
+            return encrypt(self.key, *fields) + KEY_SERIAL
+        self._counter = next_counter(self._counter)
+        serial = self.keys.initial_key_id + self._counter.to_bytes(4, "big")
+        return self.keys.pin_key(self._counter).encrypt(*fields) + serial
 
     async def give_up(self, *, too_slow: bool = False) -> None:
         """Let the customer press cancel, or do nothing for too long."""
@@ -123,6 +137,8 @@ class PadSim:
         self.asked.append(fields[-32:])
         self.entering = True
         self._changed.set()
+        if self.customer:
+            await self.enter(self.customer)
 
     async def _signal(self, signal: Signal) -> None:
         if signal is Signal.NAK:

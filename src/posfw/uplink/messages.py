@@ -82,7 +82,7 @@ class Field(IntEnum):
     OPERATOR = 22
     ORIGINAL = 23  # DE61: [terminal, batch, STAN]
     CARD = 24  # COSE_Encrypt0
-    PIN_BLOCK = 25  # DE52, ISO 9564-1 format 4, in AUTHORISE only
+    PIN_BLOCK = 25  # DE52, ISO 9564-1 format 4 and its key's serial number, in AUTHORISE only
     NOTE = 26
     TEST = 27
     REASON = 28  # DE39 of a reversal: 98, A0, 06
@@ -319,6 +319,10 @@ def _bytes(value: Any) -> bool:
     return type(value) is bytes
 
 
+def _pin_block(value: Any) -> bool:
+    return type(value) is bytes and len(value) in _PIN_BLOCK_SIZES
+
+
 def _true(value: Any) -> bool:
     return value is True
 
@@ -381,6 +385,7 @@ _TERMINAL: Final = _identifier(8)
 _COUNTED: Final = _number(1, LAST_NUMBER)
 _MINOR: Final = _number(0, MAX_MINOR)
 _PLAN: Final = _text(8)
+_PIN_BLOCK_SIZES: Final = (16, 28)  # alone, and with the key serial number of the PIN pad's key
 _PERIODS: Final = _number(2, 60)
 _FIELDS: Final = {int(each): each for each in Field}
 _TYPES: Final = {int(each): each for each in MessageType}
@@ -402,7 +407,7 @@ _CHECKS: Final[Mapping[int, Callable[[Any], bool]]] = {
         Field.OPERATOR: _text(2),
         Field.ORIGINAL: _original,
         Field.CARD: _bytes,
-        Field.PIN_BLOCK: _bytes,
+        Field.PIN_BLOCK: _pin_block,
         Field.NOTE: _text(40),
         Field.TEST: _true,
         Field.REASON: _text(2),

@@ -141,7 +141,8 @@ class CardRead:
         track2: track 2 equivalent without sentinels, empty when keyed.
         emv: DE55-equivalent BER-TLV data of a chip or contactless card, else empty.
         sequence: card sequence number (5F34), or None.
-        pin_block: ISO 9564-1 format 4 block from the PIN pad, else empty.
+        pin_block: ISO 9564-1 format 4 block from the PIN pad with its key's serial number, or
+            empty.
         holder: cardholder name as on track 1 or 5F20, "" if unknown; never printed in full.
         approved_offline: the card itself approved (TC); `emv` carries the certificate.
         signature: the cardholder must sign.

@@ -68,9 +68,9 @@ async def test_a_block_holds_the_pin_for_whoever_has_the_key(delivery: Delivery)
     async with running(sim, delivery) as (pad, seen, _):
         block = await enter(pad, sim)
     assert block is not None
-    opened = pinblock.decipher_pinblock_iso_4(sim.key, block.reveal(), NUMBER.reveal())
+    opened = pinblock.decipher_pinblock_iso_4(sim.key, block.reveal()[:16], NUMBER.reveal())
     assert opened == PIN
-    assert pad.key_serial == KEY_SERIAL
+    assert pad.key_serial == KEY_SERIAL == block.reveal()[16:]
     assert seen == [Activity.WAITING, Activity.IDLE]
     assert sim.asked == ["12.34".ljust(16) + "ENTER PIN".ljust(16)]
 

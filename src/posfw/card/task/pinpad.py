@@ -88,9 +88,10 @@ class AbecsPinPad:
         await self._port.run(task_status=task_status)
 
     async def pin_block(self, number: CardNumber, amount: Money, prompt_id: int) -> Secret | None:
-        """Return an ISO 9564-1 format 4 block, or None when the customer gave no PIN.
+        """Return block and key serial number, or None when the customer gave no PIN.
 
-        Cancelling the call cancels on the pad first.
+        16 bytes in ISO 9564-1 format 4, then 12 that say which key they are under: the pad's own
+        initial key ID and DUKPT counter. Cancelling the call cancels on the pad first.
 
         Raises:
             DeviceError: gone, silent, without a key, or it answers nonsense.
@@ -106,7 +107,7 @@ class AbecsPinPad:
             if found is None:
                 return None
             self.key_serial = found.key_serial
-            return found.block
+            return Secret(found.block.reveal() + found.key_serial)
 
     async def _open(self) -> None:
         if not self._opened:
