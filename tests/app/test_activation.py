@@ -95,7 +95,7 @@ async def bench(folder: Path) -> AsyncIterator[Bench]:
             random=CountingRandom(),
             device=Device("PF000001", "host", {"posfw": "0.1.0"}, DEVICE),
             profiles=PROFILES,
-            bank_key=public_key(BANK.public),
+            bank_key=lambda: public_key(BANK.public),
             check=check,
             try_round=try_round,
             parameters=Parameters(journal, acquirer, clock),

@@ -33,7 +33,7 @@ async def dawn(
         parts = built(journal, clock, pre_activated=True, automatic=False)
         await journal.append(Record(Topic.SESSION, "signed_on", NOW))
         acquirer = ScriptedAcquirer({"echo": ECHO})
-        printing = Printing(journal, NoDocuments(), None, clock)
+        printing = Printing(journal, NoDocuments(), lambda: None, clock)
         yield (
             Morning(journal, acquirer, Gate(parts, operators), printing, clock),
             acquirer,

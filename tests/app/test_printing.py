@@ -41,7 +41,7 @@ def canvas() -> Raster:
 
 @pytest.fixture
 def ask(journal: Journal, composer: SlipComposer, canvas: Raster, clock: Clock) -> Ask:
-    verbs = Printing(journal, composer, canvas, clock).verbs()
+    verbs = Printing(journal, composer, lambda: canvas, clock).verbs()
 
     async def asked(verb: str, **body: object) -> Body:
         return await verbs[verb](body, lambda _: None)
@@ -116,7 +116,7 @@ async def test_nonsense_is_refused(ask: Ask, body: dict[str, object]) -> None:
 async def test_without_glyphs_there_is_no_preview(
     journal: Journal, composer: SlipComposer, clock: Clock
 ) -> None:
-    verbs = Printing(journal, composer, None, clock).verbs()
+    verbs = Printing(journal, composer, lambda: None, clock).verbs()
     with pytest.raises(ConfigError) as error:
         await verbs["preview"]({"subject": "1", "kind": "test"}, lambda _: None)
     assert error.value.stable_code == "PRN-310"
@@ -125,7 +125,7 @@ async def test_without_glyphs_there_is_no_preview(
 async def test_who_waits_for_a_slip_hears_how_its_job_ended(
     journal: Journal, composer: SlipComposer, clock: Clock, sell: Sell
 ) -> None:
-    printing = Printing(journal, composer, None, clock)
+    printing = Printing(journal, composer, lambda: None, clock)
     await sell()
     first, second = await journal.jobs(JobState.QUEUED)
     heard: list[bool] = []

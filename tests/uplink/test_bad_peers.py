@@ -340,13 +340,16 @@ async def test_a_clock_behind_the_known_time_is_not_believed(
         terminal=TERMINAL,
         merchant=MERCHANT,
     )
-    known = datetime.now(UTC) + ahead
+
+    async def told() -> datetime:
+        return datetime.now(UTC) + ahead
+
     dial = dialler(
         ca=certificates.ca,
         certificate=certificates.device,
         key=certificates.device_key,
         settings=settings,
-        floor=lambda: known,
+        floor=told,
     )
     async with listener, anyio.create_task_group() as group:
         group.start_soon(listener.serve, street.take)

@@ -46,7 +46,7 @@ class Device:
     signer: Signer = field(repr=False)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Activations:
     """Verbs over the ACTIVATION topic.
 
@@ -56,7 +56,7 @@ class Activations:
         operators: 99 approves the steps that change what the terminal may do.
         device: identity and device key.
         profiles: acquirers by id (`app.acquirers.load_profiles`).
-        bank_key: the key that signs the bank's answers; None where none is installed.
+        bank_key: gives the key that signs the bank's answers; None where none is installed.
         check: hardware and stability check; id to passed.
         try_round: does one acceptance round.
         parameters: loads what the acquirer sends.
@@ -70,7 +70,7 @@ class Activations:
     random: Random
     device: Device
     profiles: Mapping[str, profile.Profile]
-    bank_key: PublicKey | None
+    bank_key: Callable[[], PublicKey] | None
     check: Check
     try_round: TryRound
     parameters: Parameters
@@ -326,7 +326,7 @@ class Activations:
             raise ConfigError("No key of the bank is installed.", code="ACT-122")
         activation = await self.state()
         machine.check(activation, Step.ANSWERED, await self._gates(activation))
-        answer = bundle.open_answer(file, self.bank_key)
+        answer = bundle.open_answer(file, self.bank_key())
         expected = bundle.Expected(
             request=activation.request_digest,
             terminal=activation.terminal,

@@ -6,19 +6,17 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from posfw.app.later import lazily
 from posfw.board.compose import Composed, Layer
-from posfw.board.detect import (
-    Detection,
-    Evidence,
-    detect,
-    duplicates,
-    revision_of,
-    split_compatible,
-)
 from posfw.board.profile import BoardProfile, Match, composed, parse
 from posfw.values.errors import ConfigError
+
+if TYPE_CHECKING:
+    from posfw.board import detect
+else:
+    detect = lazily("posfw.board.detect")
 
 __all__ = ["Shelf", "evidence", "named_board"]
 
@@ -27,12 +25,12 @@ FILE: Final = "board.toml"
 SHARED: Final = {"soc": "_soc", "mechanism": "_mechanism"}
 
 
-def evidence(root: Path = Path("/")) -> Evidence:
+def evidence(root: Path = Path("/")) -> detect.Evidence:
     """Read what this machine says of itself; what cannot be read is absent."""
     # Not /proc/device-tree, a link to this: the service sees only processes there (ProcSubset).
     tree = _bytes(root / "sys/firmware/devicetree/base/compatible")
     name = _bytes(root / "sys/class/dmi/id/board_name")
-    return Evidence(split_compatible(tree), name.decode("utf-8", "replace").strip())
+    return detect.Evidence(detect.split_compatible(tree), name.decode("utf-8", "replace").strip())
 
 
 def named_board(environment: Mapping[str, str], root: Path = Path("/")) -> str:
@@ -99,23 +97,23 @@ class Shelf:
 
     def conflicts(self) -> list[str]:
         """Return complaints about strings that select more than one board."""
-        return duplicates(self.matches())
+        return detect.duplicates(self.matches())
 
-    def detect(self, override: str = "", *, production: bool = False) -> Detection:
+    def detect(self, override: str = "", *, production: bool = False) -> detect.Detection:
         """Say which board this machine is.
 
         Raises:
             ConfigError: see `board.detect.detect`.
         """
         found = evidence(self.root)
-        return detect(found, self.matches(), override=override, production=production)
+        return detect.detect(found, self.matches(), override=override, production=production)
 
     def revision(self, match: Match) -> str:
         """Return this machine's revision of a board."""
         if not match.revision_file:
             return match.revision_default
         told = _bytes(self.root / match.revision_file.lstrip("/"))
-        return revision_of(match, told.decode("utf-8", "replace") if told else None)
+        return detect.revision_of(match, told.decode("utf-8", "replace") if told else None)
 
     def _layer(self, name: str) -> Layer:
         folders = [Path(name)] if "/" in name else [folder / name for folder in self.folders]

@@ -7,22 +7,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
 
+from posfw.app.later import lazily, loaded
 from posfw.app.verbs import Body, Progress, Verb
 from posfw.ports import Acquirer, Clock, Records
-from posfw.uplink.certificate import WARN_DAYS, accepted, days_left, facts, floor, request
 from posfw.values.errors import LinkError, PosfwError, RefusedError
 from posfw.values.events import Record, Topic
+
+if TYPE_CHECKING:
+    from posfw.uplink import certificate as certificates
+else:
+    certificates = lazily("posfw.uplink.certificate")
 
 __all__ = ["CertificateCare", "known_time"]
 
 DAY_S = 86_400.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class CertificateCare:
     """Looks after one certificate file.
 
@@ -50,9 +56,10 @@ class CertificateCare:
 
     async def run(self) -> None:
         """Look once a day until cancelled; renew as soon as the warning time has begun."""
+        await loaded()
         while True:
             days = await self.days()
-            if days <= WARN_DAYS:
+            if days <= certificates.WARN_DAYS:
                 await self._note("certificate_expires", days)
                 try:
                     await self.renew()
@@ -62,7 +69,9 @@ class CertificateCare:
 
     async def days(self) -> int:
         """Return whole days until the certificate ends."""
-        return days_left(await anyio.Path(self.certificate).read_bytes(), self.clock.now())
+        return certificates.days_left(
+            await anyio.Path(self.certificate).read_bytes(), self.clock.now()
+        )
 
     async def renew(self) -> int:
         """Ask for a certificate for the same key and put it in place; return its days.
@@ -73,7 +82,7 @@ class CertificateCare:
             AuthenticityError: what it sent may not take the old one's place.
         """
         key = await anyio.Path(self.key).read_bytes()
-        fields = {"step": "renew", "csr": request(key, self.terminal)}
+        fields = {"step": "renew", "csr": certificates.request(key, self.terminal)}
         answer = await self.acquirer.call("activation", fields)
         made = answer.get("certificate")
         if answer.get("response_code") != "00" or not isinstance(made, bytes):
@@ -82,7 +91,7 @@ class CertificateCare:
                 code="NET-142",
                 next_step="Call the acquirer.",
             )
-        pem = accepted(
+        pem = certificates.accepted(
             made,
             key=key,
             ca=await anyio.Path(self.ca).read_bytes(),
@@ -101,9 +110,13 @@ class CertificateCare:
 
     async def _status(self, _: Body, __: Progress) -> Body:
         pem = await anyio.Path(self.certificate).read_bytes()
-        days = days_left(pem, self.clock.now())
-        told = {"ok": days > WARN_DAYS, "days_left": days, "warn_days": WARN_DAYS}
-        return told | facts(pem)
+        days = certificates.days_left(pem, self.clock.now())
+        told = {
+            "ok": days > certificates.WARN_DAYS,
+            "days_left": days,
+            "warn_days": certificates.WARN_DAYS,
+        }
+        return told | certificates.facts(pem)
 
     async def _renew(self, _: Body, __: Progress) -> Body:
         try:
@@ -114,9 +127,10 @@ class CertificateCare:
 
 async def known_time(records: Records, certificate: Path) -> datetime:
     """Return the latest time that is known to have passed: the floor of `dialler`."""
+    await loaded()
     signed_on = await records.read(Topic.SESSION)
     told = tuple(str(each.body.get("host_time", "")) for each in signed_on)
-    return floor(await anyio.Path(certificate).read_bytes(), told)
+    return certificates.floor(await anyio.Path(certificate).read_bytes(), told)
 
 
 def _replace(path: Path, data: bytes) -> None:

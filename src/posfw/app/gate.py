@@ -16,7 +16,7 @@ from posfw.values.money import Money
 __all__ = ["Gate"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Gate:
     """The merchant's word on every payment.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,8 @@ from anyio.abc import TaskGroup
 
 from posfw.app.cards import CardDesk
 from posfw.app.cashier import Cashier
-from posfw.app.certificate import known_time
 from posfw.app.control import serve
-from posfw.app.devices import head_sensor, kernel_root, port_of, printer_wire
+from posfw.app.devices import kernel_root, port_of
 from posfw.app.documents import SlipComposer, merchant_of
 from posfw.app.gate import Gate
 from posfw.app.journalling import Journalling
@@ -29,7 +28,6 @@ from posfw.app.keys import KeyCare, open_keys
 from posfw.app.later import behind, later, lazily, loaded
 from posfw.app.line import certificate_care, limits_of, uplink_of
 from posfw.app.liveness import Liveness
-from posfw.app.logo import load_logo
 from posfw.app.printing import Printing
 from posfw.app.service import Service
 from posfw.app.session import Session
@@ -43,28 +41,28 @@ from posfw.card.task.stripe import SerialCardReader
 from posfw.journal.store import Journal
 from posfw.journal.task import BackupPolicy
 from posfw.ports import SecureElement
-from posfw.printer.driver import WirePrinter
-from posfw.printer.raster import Raster
-from posfw.printer.store import open_glyphs
-from posfw.printer.task import Printing as PrintQueue
 from posfw.sale.task import Sales
 from posfw.uplink.task import Uplink
-from posfw.values.errors import ConfigError
 from posfw.values.events import Plain, Record, Topic
 from posfw.values.texts import Texts
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from posfw.app import morning
+    from posfw.app import advices, logo, morning, paper, qr
     from posfw.values.document import Logo
 else:
+    advices = lazily("posfw.app.advices")
+    logo = lazily("posfw.app.logo")
     morning = lazily("posfw.app.morning")
+    paper = lazily("posfw.app.paper")
+    qr = lazily("posfw.app.qr")
 
 __all__ = ["Terminal", "running"]
 
+ADVICES = ("tip", "adjust", "completion_advice", "offline_sale")
+PAYERS = ("qr_pay", "qr_show", "qr_cancel")
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Terminal:
     """A running terminal, as tests and the command line hold it."""
 
@@ -75,7 +73,7 @@ class Terminal:
     service: Service
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Core:
     """What every part of a terminal stands on, and what it was told about itself."""
 
@@ -110,7 +108,7 @@ async def running(
         KeyStoreError: the secure element cannot be used.
     """
     keys = open_keys(board, site)
-    logo = load_logo(Path(site.logo), board.printer.dots) if site.logo else None
+    picture = logo.load_logo(Path(site.logo), board.printer.dots) if site.logo else None
     files = read_files(board, site, kernel_root(board, state))
     async with Journal.open(
         state / "journal.db",
@@ -121,8 +119,7 @@ async def running(
         reserve_mib=board.reserve_mib,
         connect=world.connect,
     ) as journal:
-        known = await known_time(journal, Path(site.certificate))
-        core = _core(board, site, state, texts, world, keys, journal, known, logo)
+        core = _core(board, site, state, texts, world, keys, journal, picture)
         recovered = await core.sales.recover()
         started: dict[str, Plain] = {"recovered": recovered, "board": board.id}
         await journal.append(Record(Topic.SYSTEM, "started", world.clock.now(), body=started))
@@ -131,23 +128,27 @@ async def running(
         await trading.parts.parameters.refresh()
         gate = Gate(trading.parts, site.operators)
         async with anyio.create_task_group() as group:
-            trading.start(group)
             care = certificate_care(site, journal, core.uplink, world)
-            group.start_soon(care.run)
-            house = _keep_house(group, core)
-            _print(group, core)
+            house = Journalling(journal, keys, world.clock, site)
             cashier, people = await _cards(group, core, desk, replace(trial, gate=gate))
             handler = dispatcher(
                 cashier.verbs(),
                 people,
+                later(ADVICES, lambda: advices.Advices(cashier)),
+                later(PAYERS, lambda: qr.QrDesk(cashier, core.uplink.close)),
                 behind(core.printing.verbs()),
                 behind(trading.parts.verbs()),
                 later(("ready",), lambda: _morning(core, gate)),
                 KeyCare(keys, journal, trading.parts.operators.approve, world.clock).verbs(),
-                care.verbs(),
-                house.verbs(),
+                behind(care.verbs()),
+                behind(house.verbs()),
             )
             await _serve(group, state, handler, texts, world)
+            # A card can come from here on; these load what they need beside it.
+            trading.start(group)
+            group.start_soon(care.run)
+            group.start_soon(_print, core)
+            _keep_house(group, core, house)
             service = Service(
                 Liveness(world.clock),
                 lambda: f"{board.id}: {core.uplink.state.line.value}",
@@ -165,11 +166,10 @@ def _core(
     world: World,
     keys: SecureElement,
     journal: Journal,
-    known: datetime,
-    logo: Logo | None,
+    picture: Logo | None,
 ) -> Core:
     """Join line, sales and slips over an open journal; nothing of it moves yet."""
-    uplink = uplink_of(site, journal, keys, world, known)
+    uplink = uplink_of(site, journal, keys, world)
     sales = Sales(
         journal=journal,
         acquirer=uplink,
@@ -178,10 +178,11 @@ def _core(
         inquiry_timeout_s=site.timing.inquiry_s,
         lock=anyio.Lock(),
         since=partial(since, journal),
+        batch=journal.transactions,
     )
-    merchant = merchant_of(site, logo)
+    merchant = merchant_of(site, picture)
     composer = SlipComposer(journal, merchant, texts, world.clock, board.printer.dots)
-    printing = Printing(journal, composer, _canvas(board), world.clock)
+    printing = Printing(journal, composer, cache(lambda: paper.canvas(board)), world.clock)
     return Core(board, site, state, texts, world, keys, journal, uplink, sales, composer, printing)
 
 
@@ -231,37 +232,27 @@ def _morning(core: Core, gate: Gate) -> morning.Morning:
     return morning.Morning(core.journal, core.uplink, gate, core.printing, clock)
 
 
-def _keep_house(group: TaskGroup, core: Core) -> Journalling:
+def _keep_house(group: TaskGroup, core: Core, house: Journalling) -> None:
     """Start what keeps the journal small and copied."""
-    house = Journalling(core.journal, core.keys, core.world.clock, core.site)
     if core.site.archive:
         group.start_soon(house.keep_house, lambda: not core.sales.lock.locked())
     if core.site.backup:
         group.start_soon(house.keep_copies, BackupPolicy(core.state / core.site.backup))
-    return house
 
 
-def _print(group: TaskGroup, core: Core) -> None:
-    """Start the print queue, on a board that has a printer."""
-    board = core.board
-    wire = printer_wire(board, core.site, core.state, core.world.open_port)
-    if wire is None:
-        return
-    port = board.ports.get("printer")
-    printer = WirePrinter(board.printer, wire, baud=port.baud if port is not None else 0)
-    queue = PrintQueue(
+async def _print(core: Core) -> None:
+    """Run the print queue; slips wait in the journal until its modules are there."""
+    await loaded()
+    await paper.run(
+        board=core.board,
+        site=core.site,
+        state=core.state,
+        world=core.world,
         journal=core.journal,
-        records=core.journal,
         documents=core.composer,
-        printer=printer,
-        clock=core.world.clock,
-        profile=board.printer,
-        canvas=core.printing.canvas,
-        sensor=head_sensor(board, core.state),
+        canvas=core.printing.canvas(),
         watch=core.printing.watch,
     )
-    group.start_soon(printer.run)
-    group.start_soon(queue.run)
 
 
 async def _cards(
@@ -302,11 +293,3 @@ async def _serve(
     group: TaskGroup, state: Path, handler: Handler, texts: Texts, world: World
 ) -> None:
     await group.start(serve, state / "control.sock", handler, group, texts, world.listen)
-
-
-def _canvas(board: BoardProfile) -> Raster | None:
-    """Return what draws slips; without glyphs the printer's own characters must do (PRN-310)."""
-    try:
-        return Raster(open_glyphs(), board.printer.dots)
-    except ConfigError:
-        return None

@@ -10,18 +10,18 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import anyio.to_thread
 
+from posfw.app.later import lazily
 from posfw.app.verbs import Body, Progress, Verb, text_of
 from posfw.board.site import Site
 from posfw.journal import reading
 from posfw.journal.archive import KEEP_BATCHES
 from posfw.journal.batches import transactions
 from posfw.journal.checking import check_archived
-from posfw.journal.export import FORMATS, render
 from posfw.journal.store import Journal
 from posfw.journal.task import (
     KEEP,
@@ -39,6 +39,11 @@ from posfw.values.errors import CodecError, JournalCorruptError, JournalError
 from posfw.values.events import Plain, Record, Topic
 from posfw.values.identity import parse_key
 
+if TYPE_CHECKING:
+    from posfw.journal import export
+else:
+    export = lazily("posfw.journal.export")
+
 __all__ = [
     "Journalling",
     "file_export",
@@ -52,7 +57,7 @@ __all__ = [
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Journalling:
     """Verbs over the open journal."""
 
@@ -91,7 +96,7 @@ class Journalling:
         for batch in await self.journal.batch_numbers():  # a batch at a time: sales go on between
             rows = await self.journal.transactions(batch)
             found += _between(map(reading.exported, rows), first, last)
-        data = await anyio.to_thread.run_sync(render, found, form, _shop(self.site))
+        data = await anyio.to_thread.run_sync(export.render, found, form, _shop(self.site))
         await anyio.to_thread.run_sync(_write, path, data)
         return {"ok": True, "file": str(path), "transactions": len(found)}
 
@@ -196,7 +201,7 @@ def file_export(path: Path, site: Site, form: str, first: str, last: str) -> tup
             for each in run(transactions, site.terminal_id, batch)
         )
         found = list(_between(every, first, last))
-    return render(found, form, _shop(site)), len(found)
+    return export.render(found, form, _shop(site)), len(found)
 
 
 def file_restore(copy: Path, path: Path, site: Site, now: datetime, *, behind: bool) -> Body:
@@ -232,8 +237,8 @@ def _shop(site: Site) -> tuple[str, str]:
 
 def _form(body: Body) -> str:
     form = text_of(body, "format")
-    if form not in FORMATS:
-        raise CodecError(f"The format is one of {', '.join(FORMATS)}.")
+    if form not in export.FORMATS:
+        raise CodecError(f"The format is one of {', '.join(export.FORMATS)}.")
     return form
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from functools import partial
 from pathlib import Path
 
-from posfw.app.certificate import CertificateCare
+from posfw.app.certificate import CertificateCare, known_time
 from posfw.app.world import World
 from posfw.board.site import Site
 from posfw.journal.store import Journal
@@ -28,10 +28,8 @@ def limits_of(site: Site) -> Limits:
     return Limits(keyed_allowed=keyed_allowed, offline=OfflinePolicy(**policy))
 
 
-def uplink_of(
-    site: Site, journal: Journal, element: SecureElement, world: World, known: datetime
-) -> Uplink:
-    """Return the uplink; `known` is the latest time that has surely passed.
+def uplink_of(site: Site, journal: Journal, element: SecureElement, world: World) -> Uplink:
+    """Return the uplink; before each dial it asks which time has surely passed.
 
     Raises:
         ConfigError: TLS files or an address that cannot be used.
@@ -53,7 +51,7 @@ def uplink_of(
         certificate=Path(site.certificate),
         key=Path(site.key),
         settings=settings,
-        floor=lambda: known,
+        floor=partial(known_time, journal, Path(site.certificate)),
     )
     return Uplink(
         journal=journal,

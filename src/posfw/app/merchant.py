@@ -31,7 +31,7 @@ __all__ = ["Merchant", "merchant"]
 SITE_LIMITS = Limits()  # of a site file that sets none
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Merchant:
     """All of it, as the wiring and tests hold it."""
 
@@ -67,7 +67,7 @@ def merchant(
     acquirer_id: str,
     merchant_id: str,
     device: Device,
-    bank_key: PublicKey | None,
+    bank_key: Callable[[], PublicKey] | None,
     check: Check,
     try_round: TryRound,
     pre_activated: bool,
@@ -88,7 +88,7 @@ def merchant(
         acquirer_id: whose fees and settlement time count; an unknown one takes unionpay's.
         merchant_id: for exports.
         device: identity and device key for the activation file.
-        bank_key: verifies the bank's answers; None where none is installed.
+        bank_key: gives what verifies the bank's answers; None where none is installed.
         check: hardware and stability check.
         try_round: does acceptance rounds.
         pre_activated: a demonstration that sells without an activation.

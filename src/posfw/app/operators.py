@@ -55,7 +55,7 @@ class Approval:
     at: datetime
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Operators:
     """Verbs over the OPERATOR topic.
 

@@ -63,7 +63,7 @@ def limited(limits: Limits, sets: Mapping[str, Mapping[str, Any]]) -> Limits:
     return replace(limits, **stricter)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Parameters:
     """Verbs over the PARAMETERS topic.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,6 @@ from posfw.app.verbs import Body, Progress, Verb, text_of
 from posfw.journal.store import Journal
 from posfw.ports import Clock, Documents
 from posfw.printer.queue import PrinterView
-from posfw.values.document import Document
 from posfw.values.errors import CodecError, ConfigError
 from posfw.values.identity import parse_key
 from posfw.values.printjob import Copy, DocumentKind, DocumentRef, Job, JobState
@@ -22,6 +21,7 @@ from posfw.values.printjob import Copy, DocumentKind, DocumentRef, Job, JobState
 if TYPE_CHECKING:
     from posfw.printer import preview, sheet
     from posfw.printer.raster import Raster
+    from posfw.values.document import Document
 else:
     preview = lazily("posfw.printer.preview")
     sheet = lazily("posfw.printer.sheet")
@@ -32,21 +32,21 @@ PRINTED_S = 60.0  # a long slip on a hot, slow mechanism
 _ENDED = (JobState.DONE, JobState.UNKNOWN, JobState.VOID)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Printing:
     """Verbs over the print queue.
 
     Attributes:
         journal: the queue.
         composer: documents as the journal has them now.
-        canvas: draws previews, None where there are no glyphs.
+        canvas: gives what draws previews, None where there are no glyphs.
         clock: local time.
         view: what the printer was last seen doing.
     """
 
     journal: Journal
     composer: Documents
-    canvas: Raster | None
+    canvas: Callable[[], Raster | None]
     clock: Clock
     view: PrinterView = field(default_factory=PrinterView)
     _moved: anyio.Event = field(default_factory=anyio.Event)
@@ -114,9 +114,10 @@ class Printing:
 
     async def _preview(self, body: Body, _: Progress) -> Body:
         """Return the picture of a slip, dot for dot what the paper shows."""
-        if self.canvas is None:
+        canvas = self.canvas()
+        if canvas is None:
             raise ConfigError("There are no glyphs to draw with.", code="PRN-310")
-        drawn = sheet.page(await self._asked(body), self.canvas)
+        drawn = sheet.page(await self._asked(body), canvas)
         picture = base64.b64encode(preview.png(drawn)).decode()
         return {"ok": True, "width_dots": drawn.dots, "height_dots": drawn.height, "png": picture}
 

@@ -19,7 +19,7 @@ from posfw.values.texts import Texts
 __all__ = ["Session"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Session:
     """Management functions over journal and uplink.
 

@@ -43,7 +43,7 @@ async def _nothing_else() -> None:
     return
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Settlement:
     """Settlement and everything people ask about batches.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,19 +49,19 @@ LINE_UP_S = 60.0
 _EVERYDAY = frozenset({"", "PRN-201", "PRN-202", "PRN-203", "PRN-204", "PRN-217", "PRN-218"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Files:
     """What the merchant's parts need of files, read before the loop has work.
 
     Attributes:
         profiles: acquirers by id.
         device: identity and device key.
-        bank_key: of the bank's answers, None where none is installed.
+        bank_key: gives the key of the bank's answers, None where none is installed.
     """
 
     profiles: Mapping[str, Profile]
     device: Device
-    bank_key: PublicKey | None
+    bank_key: Callable[[], PublicKey] | None
 
 
 def read_files(board: BoardProfile, site: Site, root: Path) -> Files:
@@ -96,7 +96,7 @@ def read_files(board: BoardProfile, site: Site, root: Path) -> Files:
         versions=versions,
         signer=PemSigner(_bytes(Path(site.key))),
     )
-    key = public_key(_bytes(Path(site.bank_key))) if site.bank_key else None
+    key = partial(public_key, _bytes(Path(site.bank_key))) if site.bank_key else None
     return Files(profiles, device, key)
 
 
@@ -116,7 +116,7 @@ def _serial(root: Path) -> str:
     return raw.rstrip(b"\0").decode("ascii", "replace").strip()[:40]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Trade:
     """The parts and what keeps them going."""
 

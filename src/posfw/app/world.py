@@ -58,7 +58,7 @@ class SystemChance:
         return self._random.uniform(low, high)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class World:
     """Everything that is not deterministic; the defaults are the machine's own.
 

@@ -59,6 +59,7 @@ def run(
     """
     if log_path is not None:
         logging.basicConfig(filename=log_path, level=logging.DEBUG)
+    gc.disable()  # until it is ready: there is no cycle to free yet
     board = board_here(board_name, production=production)
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     own = site_path or state / "site.toml"
@@ -90,6 +91,7 @@ async def _main(board: BoardProfile, site: Site, state: Path, texts: Texts) -> N
             click.echo(json.dumps(ready))
             sys.stdout.flush()
             gc.freeze()  # what was loaded stays; no collection looks through it again
+            gc.enable()
             async with anyio.create_task_group() as group:
                 group.start_soon(terminal.service.run)
                 group.start_soon(loaded)

@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
     decode_dss_signature,
     encode_dss_signature,
 )
-from cryptography.x509 import load_pem_x509_certificate
 
 from posfw.codec import cbor
 from posfw.values.errors import AuthenticityError, CodecError, KeyStoreError
@@ -152,6 +151,8 @@ def public_key(data: bytes) -> PublicKey:
     """
     try:
         if b"BEGIN CERTIFICATE" in data:
+            from cryptography.x509 import load_pem_x509_certificate  # noqa: PLC0415 - seldom, slow
+
             key: Any = load_pem_x509_certificate(data).public_key()
         elif data.startswith(b"-----"):
             key = serialization.load_pem_public_key(data)

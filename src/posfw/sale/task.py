@@ -97,7 +97,7 @@ class _Sides:
         return self.payer
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Sales:
     """The one place where transactions run: one at a time, each to a durable ending.
 

@@ -85,7 +85,7 @@ def dialler(
     certificate: Path,
     key: Path,
     settings: UplinkSettings,
-    floor: Callable[[], datetime] | None = None,
+    floor: Callable[[], Awaitable[datetime]] | None = None,
 ) -> Dial:
     """Return what opens the line: the addresses in turn, each with its own time limit.
 
@@ -105,7 +105,7 @@ def dialler(
     targets = [host_and_port(address) for address in settings.addresses]
 
     async def dial() -> ByteStream:
-        behind = _behind(floor)
+        behind = await _behind(floor)
         try:
             context = await anyio.to_thread.run_sync(
                 lambda: client_context(
@@ -139,9 +139,9 @@ def dialler(
     return dial
 
 
-def _behind(floor: Callable[[], datetime] | None) -> datetime | None:
+async def _behind(floor: Callable[[], Awaitable[datetime]] | None) -> datetime | None:
     """Return the floor if the clock is behind it."""
-    known = floor() if floor else None
+    known = await floor() if floor else None
     return known if known is not None and datetime.now(UTC) < known else None
 
 

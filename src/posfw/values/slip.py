@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from posfw.values.document import Logo
 from posfw.values.money import Money
 from posfw.values.printjob import Copy
 from posfw.values.transaction import Kind
+
+if TYPE_CHECKING:
+    from posfw.values.document import Logo  # the printer's part loads it
 
 __all__ = ["COPIES", "KINDS", "Merchant", "Word", "printed_amount"]
 
