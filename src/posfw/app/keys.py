@@ -178,7 +178,7 @@ class _Journal(Protocol):
     async def append(self, *records: Record) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class KeyCare:
     """What is done to the keys of a running terminal: they are wiped before it leaves its owner.
 
