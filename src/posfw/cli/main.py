@@ -56,6 +56,7 @@ COMMANDS: Final = {
         "The terminal's certificate: show, renew. 证书",
     ),
     "selftest": ("posfw.cli.selftest", "selftest", "Test the board's parts. 自检"),
+    "update": ("posfw.cli.update", "update", "Signed bundles, two slots, a way back. 更新"),
     "board": ("posfw.cli.board", "board", "Board profiles: list, show, check. 机型"),
     "journal": ("posfw.cli.journal", "journal", "Read, verify, copy, export the journal. 流水"),
     "doctor": ("posfw.cli.doctor", "doctor", "What is missing here and how to mend it. 检查"),
