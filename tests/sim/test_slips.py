@@ -89,3 +89,19 @@ def test_real_dots_are_read() -> None:
     read = SlipBook.read([receipt, settlement], SlipReader(glyphs))
     assert read.receipts == [Receipt("MERCHANT", 12, 123456, duplicate=True)]
     assert read.settlements == [True]
+
+
+@pytest.mark.parametrize(
+    ("told", "held"),
+    [
+        (["交易类型/TYPE    预授权/PRE-AUTH"], True),
+        (["交易类型/TYPE", "         追加预授权/ADD PRE-AUTH"], True),
+        (["交易类型/TYPE", "        预授权撤销/PRE-AUTH VOID"], True),
+        (["交易类型/TYPE", "预授权完成(通知)/COMPL. ADVICE"], False),
+        (["交易类型/TYPE    消费/SALE"], False),
+    ],
+)
+def test_what_is_only_held_moves_no_money(told: list[str], *, held: bool) -> None:
+    (receipt,) = receipts([*lines()[:2], *told, *lines()[2:]])
+    assert receipt.held is held
+    assert book(receipt).totals()["debit_minor"] == (0 if held else 1250)

@@ -56,7 +56,7 @@ VITALS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Cashier:
     """Payments and the session. Its parts are used by who takes money in other ways.
 
@@ -250,8 +250,10 @@ class Cashier:
 
     def watching(self, progress: Progress) -> Watch:
         """Return what tells each step to whoever asked."""
+        paying = False  # with a telephone: questions in between are no doubt
 
         def watch(effect: Effect) -> None:
+            nonlocal paying
             if isinstance(effect, Authorise):
                 progress(
                     {
@@ -261,13 +263,14 @@ class Cashier:
                     }
                 )
             if isinstance(effect, Await):
+                paying = True
                 waiting, text = effect.waiting, self.texts("Waiting for the payer…")
                 if waiting.code:
                     text = self.texts("Let the customer scan the code.")
                 key, seconds = str(effect.begun.key), waiting.valid_s
                 shown = {"screen": "qr", "key": key, "code": waiting.code, "seconds": seconds}
                 progress(shown | {"text": text})
-            elif isinstance(effect, Inquire):
+            elif isinstance(effect, Inquire) and not paying:
                 text = self.texts("No answer yet. Asking how it stands: do not swipe again.")
                 progress({"screen": "inquiring", "text": text})
 

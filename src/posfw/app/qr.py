@@ -27,7 +27,6 @@ from posfw.values.transaction import Begun, Intent, Kind
 __all__ = ["VERBS", "QrDesk", "Telephone"]
 
 VERBS = ("qr_pay", "qr_show", "qr_cancel")
-POLL_S = 2.0
 MOST_S = 180.0  # nobody stands at a till for longer; the acquirer's own limit may be shorter
 _PAYMENT_CODE = re.compile("[0-9]{16,19}")
 
@@ -53,7 +52,7 @@ class Telephone:
 
     closing: Close
     clock: Clock
-    poll_s: float = POLL_S
+    poll_s: float
     most_s: float = MOST_S
     given_up: anyio.Event = field(default_factory=anyio.Event)
     _until: float | None = None
@@ -80,13 +79,11 @@ class QrDesk:
     Attributes:
         closing: `Uplink.close`.
         next_code: the scanner's next payment code within so many seconds.
-        poll_s: between two questions to the acquirer.
     """
 
     cashier: Cashier
     closing: Close
     next_code: NextCode = _no_scanner
-    poll_s: float = POLL_S
     _payer: Telephone | None = None
 
     def verbs(self) -> Mapping[str, Verb]:
@@ -159,7 +156,8 @@ class QrDesk:
                 ),
                 self.cashier.texts,
             )
-        self._payer = payer = Telephone(self.closing, self.cashier.clock, self.poll_s)
+        poll_s = self.cashier.site.timing.qr_poll_s
+        self._payer = payer = Telephone(self.closing, self.cashier.clock, poll_s)
         try:
             return await self.cashier.run(intent, card, progress, payer)
         finally:

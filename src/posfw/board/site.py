@@ -96,7 +96,8 @@ SITE_SCHEMA: Schema = {
     },
     "rules": Leaf(list),  # limits by kind, operator, card and time: sale.rules
     "timing": dict.fromkeys(
-        ("authorise_s", "inquiry_s", "heartbeat_s", "connect_s", "retry_s", "card_s"), _SECONDS
+        ("authorise_s", "inquiry_s", "heartbeat_s", "connect_s", "retry_s", "card_s", "qr_poll_s"),
+        _SECONDS,
     ),
 }
 
@@ -111,6 +112,7 @@ class Timing:
     connect_s: float = 8.0
     retry_s: float = 30.0  # cap of the back-off between attempts
     card_s: float = 60.0
+    qr_poll_s: float = 2.0  # between two questions whether a code has been paid
 
 
 @dataclass(frozen=True, slots=True)

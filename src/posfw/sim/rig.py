@@ -75,6 +75,7 @@ authorise_s = 1.0
 inquiry_s = 2.0
 heartbeat_s = 5.0
 retry_s = 0.3
+qr_poll_s = 0.1
 """
 
 

@@ -20,6 +20,8 @@ _COPY = re.compile("(MERCHANT|CARDHOLDER) COPY")
 _VOUCHER = re.compile(r"^凭证号/VOUCHER NO\.\s+(\d{6})$")
 # A long amount stands alone on the line below its label.
 _AMOUNT = re.compile(r"^金额/AMOUNT\s+RMB\s+(-?)([\d,]+)\.(\d\d)$", re.MULTILINE)
+# What is only held moves no money, whatever amount its slip bears.
+_HELD = re.compile(r"/(ADD )?PRE-AUTH( VOID)?$")
 _BALANCED = re.compile("对账平/BALANCED")
 
 
@@ -32,6 +34,7 @@ class Receipt:
     amount_minor: int | None = None
     duplicate: bool = False
     testing: bool = False
+    held: bool = False
 
     @property
     def whole(self) -> bool:
@@ -91,7 +94,8 @@ class SlipBook:
 
     def totals(self) -> dict[str, int]:
         """Return count and sum of the vouchers with a merchant's copy; credits are negative."""
-        amounts = {r.stan: r.amount_minor or 0 for r in self.receipts if r.copy == "MERCHANT"}
+        moved = [r for r in self.receipts if r.copy == "MERCHANT" and not r.held]
+        amounts = {r.stan: r.amount_minor or 0 for r in moved}
         debits = [minor for minor in amounts.values() if minor >= 0]
         credits_ = [-minor for minor in amounts.values() if minor < 0]
         return {
@@ -115,6 +119,7 @@ def receipts(lines: Sequence[str]) -> list[Receipt]:
         receipt.duplicate = receipt.duplicate or _DUPLICATE.search(line) is not None
         if copy := _COPY.search(line):
             receipt.copy = copy[1]
+        receipt.held = receipt.held or _HELD.search(line) is not None
         if voucher := _VOUCHER.match(line):
             receipt.stan = int(voucher[1])
         if amount := _AMOUNT.match(line) or _AMOUNT.match(f"{line}\n{below}"):

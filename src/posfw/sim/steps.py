@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 
 from posfw.sim.day import STEP_S, Day
+from posfw.sim.kinds import KINDS
 from posfw.sim.rig import FACTOR, TERMINAL
 from posfw.sim.script import Step
 from posfw.sim.shift import PASSWORDS, SHIFT, approval, refused
@@ -176,6 +177,7 @@ async def _print_cut(day: Day, step: Step) -> None:
 STEPS: Mapping[str, Callable[[Day, Step], Awaitable[None]]] = MappingProxyType(
     {
         **SHIFT,
+        **KINDS,
         "sign_on": _sign_on,
         "sale": _sale,
         "void": _against,
