@@ -6,6 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from posfw.app.gate import Gate
 from posfw.app.morning import Morning
 from posfw.app.printing import Printing
@@ -25,7 +27,7 @@ class NoDocuments:
 
 @asynccontextmanager
 async def dawn(
-    folder: Path, *, operators: bool = False
+    folder: Path, *, operators: bool = False, certificate_days: int = 31
 ) -> AsyncIterator[tuple[Morning, ScriptedAcquirer, SetClock, Journal]]:
     """A terminal as it should be: every point is well."""
     clock = SetClock()
@@ -33,9 +35,13 @@ async def dawn(
         parts = built(journal, clock, pre_activated=True, automatic=False)
         await journal.append(Record(Topic.SESSION, "signed_on", NOW))
         acquirer = ScriptedAcquirer({"echo": ECHO})
+
+        async def days() -> int:
+            return certificate_days
+
         printing = Printing(journal, NoDocuments(), lambda: None, clock)
         yield (
-            Morning(journal, acquirer, Gate(parts, operators), printing, clock),
+            Morning(journal, acquirer, Gate(parts, operators), printing, clock, days),
             acquirer,
             clock,
             journal,
@@ -62,6 +68,14 @@ async def test_a_silent_line_and_a_wrong_clock_are_told(tmp_path: Path) -> None:
         assert await failing(morning) == (False, {"clock"})
         acquirer.answers.clear()
         assert await failing(morning) == (False, {"line"})
+
+
+@pytest.mark.parametrize(("days", "ok"), [(30, True), (0, True), (-1, False)])
+async def test_a_certificate_is_warned_of_30_days_ahead_and_stops_the_day_once_it_ended(
+    tmp_path: Path, days: int, ok: bool
+) -> None:
+    async with dawn(tmp_path, certificate_days=days) as (morning, *_):
+        assert await failing(morning) == (ok, {"certificate"})
 
 
 async def test_nobody_at_the_till_no_sign_on_and_an_old_batch_are_told(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ closes, tasks are cancelled, the journal closes last.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -138,7 +138,7 @@ async def running(
                 later(PAYERS, lambda: qr.QrDesk(cashier, core.uplink.close)),
                 behind(core.printing.verbs()),
                 behind(trading.parts.verbs()),
-                later(("ready",), lambda: _morning(core, gate)),
+                later(("ready",), lambda: _morning(core, gate, care.days)),
                 KeyCare(keys, journal, trading.parts.operators.approve, world.clock).verbs(),
                 behind(care.verbs()),
                 behind(house.verbs()),
@@ -227,9 +227,11 @@ def _merchant(
     return trial, trading
 
 
-def _morning(core: Core, gate: Gate) -> morning.Morning:
+def _morning(
+    core: Core, gate: Gate, certificate_days: Callable[[], Awaitable[int]]
+) -> morning.Morning:
     clock = core.world.clock
-    return morning.Morning(core.journal, core.uplink, gate, core.printing, clock)
+    return morning.Morning(core.journal, core.uplink, gate, core.printing, clock, certificate_days)
 
 
 def _keep_house(group: TaskGroup, core: Core, house: Journalling) -> None:

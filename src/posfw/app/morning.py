@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from posfw.journal.store import Journal
 from posfw.ports import Acquirer, Clock
 from posfw.settle.schedule import Level, notices
 from posfw.upkeep.plan import due, fold
+from posfw.uplink.certificate import WARN_DAYS
 from posfw.values.errors import LinkError
 from posfw.values.events import Topic
 from posfw.values.transaction import Standing
@@ -52,13 +53,18 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Morning:
-    """The verb `ready` over everything that a day needs."""
+    """The verb `ready` over everything that a day needs.
+
+    Attributes:
+        certificate_days: whole days until the terminal's certificate ends.
+    """
 
     journal: Journal
     acquirer: Acquirer
     gate: Gate
     printing: Printing
     clock: Clock
+    certificate_days: Callable[[], Awaitable[int]]
 
     def verbs(self) -> Mapping[str, Verb]:
         """Return the start-of-day verb."""
@@ -70,6 +76,7 @@ class Morning:
         checks = (
             Check("active", status["may_sell"], "已激活", "active", "posfw activate status"),
             *await self._line(),
+            await self._certificate(),
             *self._session(standing),
             *await self._people(status),
             *await self._paper(),
@@ -96,6 +103,14 @@ class Morning:
         up = answer.get("response_code") == "00"
         line = Check("line", up, "线路", "line to the acquirer", f"{trouble} posfw doctor".strip())
         return (line, *self._time(answer.get("host_time")))
+
+    async def _certificate(self) -> Check:
+        """Warn while there is time: the line is dead from the day on which it ends."""
+        days = await self.certificate_days()
+        advice = f"{days} d; posfw certificate renew"
+        return Check(
+            "certificate", days > WARN_DAYS, "证书", "certificate", advice, needed=days < 0
+        )
 
     def _time(self, told: object) -> tuple[Check, ...]:
         """Compare the clock with the acquirer's, where it told its time."""
