@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from posfw.cli.main import main, posfw
 from posfw.keys.block import sealed
 from posfw.keys.software import SoftwareElement
 from posfw.sim import rig
+from posfw.values.errors import DeviceError
 from tests.cli.test_merchant import Terminal, terminal
 
 __all__ = ["terminal"]  # a fixture
@@ -100,3 +103,23 @@ def test_a_file_that_is_no_block_and_a_missing_site_are_told(
     assert main(load(folder)) == 78
     assert "(CFG-020)" in capsys.readouterr().err
     assert not (folder / "keys.json").exists()
+
+
+def test_a_terminal_that_goes_away_before_it_answered_is_told(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "control.sock"))
+        listener.listen()
+
+        def gone() -> None:
+            client, _ = listener.accept()
+            with client, client.makefile("rb") as line:
+                line.readline()
+
+        thread = threading.Thread(target=gone)
+        thread.start()
+        ended = CliRunner().invoke(
+            posfw, ["keys", "status", "--state", str(tmp_path)], standalone_mode=False
+        )
+        thread.join()
+    assert isinstance(ended.exception, DeviceError)
+    assert ended.exception.stable_code == "OPR-006"

@@ -39,3 +39,13 @@ async def test_an_open_batch_that_was_not_frozen_is_not_closed(tmp_path: Path) -
         with pytest.raises(MisuseError, match="not frozen"):
             await journal.close(1, {}, NOW)
         assert (await journal.begin(SALE)).key.batch == 1
+
+
+async def test_a_batch_that_is_not_open_is_neither_closed_nor_thawed(tmp_path: Path) -> None:
+    async with opened(tmp_path) as journal:
+        await journal.freeze(NOW)
+        for ending in (journal.close(7, {}, NOW), journal.thaw(7, "no", NOW)):
+            with pytest.raises(RefusedError) as refused:
+                await ending
+            assert refused.value.stable_code == "SET-110"
+        assert (await journal.standing()).settling

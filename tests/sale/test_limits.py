@@ -109,6 +109,17 @@ def test_a_settled_sale_cannot_be_voided() -> None:
     assert refused(VOID, replace(STANDING, batch=4), ORIGINAL) == "SAL-303"
 
 
+def test_keyed_cards_and_large_refunds_are_limits_of_their_own() -> None:
+    keyed = replace(SALE, entry_mode=EntryMode.KEYED, expiry="2812")
+    strict = Limits(keyed_allowed=False, refund_minor=100)
+    acknowledged = replace(ORIGINAL, acknowledged=True)
+    for intent, original, code in ((keyed, None, "CRD-110"), (REFUND, acknowledged, "SAL-307")):
+        refusal = may_begin(intent, STANDING, strict, original=original, now=NOW)
+        assert refusal is not None
+        assert refusal.code == code
+        assert may_begin(intent, STANDING, Limits(), original=original, now=NOW) is None
+
+
 def test_offline_is_off_by_default() -> None:
     assert (
         offline_reason(SALE, STANDING, OfflinePolicy(), NOW, Stored()) == "offline selling is off"
