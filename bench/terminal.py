@@ -154,7 +154,13 @@ def start() -> Claim:
         names = _libraries()
         ours = min(_in_folder(_start_s) for _ in range(STARTS))
         other = min(_imports_s(names) for _ in range(STARTS))
-    return Claim(ours * 1e3, other * 1e3, "ms", 1.5, "exec to ready; other: imports and exit")
+    return Claim(
+        ours * 1e3,
+        other * 1e3,
+        "ms",
+        1.5,
+        "exec to ready; other: imports and exit, those behind the first card included (0010)",
+    )
 
 
 async def _rss_kib(state: Path) -> float:
