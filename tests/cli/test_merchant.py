@@ -34,6 +34,7 @@ class Terminal:
     state: Path
     asked: list[dict[str, Any]] = field(default_factory=list)
     answer: dict[str, Any] = field(default_factory=lambda: {"result": {"ok": True}})
+    before: list[dict[str, Any]] = field(default_factory=list)  # progress
 
     def serve(self, listener: socket.socket) -> None:
         while True:
@@ -43,7 +44,8 @@ class Terminal:
                 return
             with client, client.makefile("rwb") as line:
                 self.asked.append(json.loads(line.readline()))
-                line.write(json.dumps(self.answer).encode() + b"\n")
+                for told in [*self.before, self.answer]:
+                    line.write(json.dumps(told).encode() + b"\n")
 
 
 @pytest.fixture
