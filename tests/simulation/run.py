@@ -17,6 +17,7 @@ import anyio
 from posfw.crypto.dukpt import transaction_key
 from posfw.keys import software
 from posfw.sim import acquirer as simulated
+from posfw.sim import payments
 from posfw.uplink.messages import Field
 from tests.journal.storage import stored
 from tests.simulation.chaos import DAY_S, Chaos
@@ -79,7 +80,8 @@ def simulate(
         on.enter_context(patch.object(software, "transaction_key", remembered))
         asyncio.set_event_loop(loop)
         shop = Shop(options, loop, Path(name), trace)
-        on.enter_context(patch.object(simulated, "_ok", _host_time(shop)))
+        for module in (simulated, payments):
+            on.enter_context(patch.object(module, "ok", _host_time(shop)))
         on.enter_context(stored(shop.disk))
         return loop.run_until_complete(_Run(shop).verdict())
 
