@@ -91,6 +91,16 @@ def _schema(text: str) -> tuple[int, int]:
     return int(low), int(high)
 
 
+def _keys(options: argparse.Namespace) -> tuple[Keys, bool]:
+    """Return the keys and whether they were brought for a release."""
+    brought = (options.authority, options.certificate, options.key)
+    if all(brought):
+        return Keys(*brought), True
+    if any(brought):
+        raise BenchError(Exit.USAGE, "A release needs --authority, --certificate and --key.")
+    return development_keys(options.development or REPOSITORY / "out/keys/development"), False
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the command line."""
     made = argparse.ArgumentParser(prog="bundle", description=(__doc__ or "").splitlines()[0])
@@ -114,15 +124,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     base = REPOSITORY / "out/slots" / options.board
     target = options.out or base / f"{options.version}.raucb"
-    brought = (options.authority, options.certificate, options.key)
     try:
-        if all(brought):
-            keys, release = Keys(*brought), True
-        elif any(brought):
-            raise BenchError(Exit.USAGE, "A release needs --authority, --certificate and --key.")
-        else:
-            folder = options.development or REPOSITORY / "out/keys/development"
-            keys, release = development_keys(folder), False
+        keys, release = _keys(options)
         words = Words(
             options.board, options.version, options.counter, options.schema, options.least
         )

@@ -108,7 +108,7 @@ def kernel_file(vmlinuz: Path, initrd: Path, out: Path, mib: int, epoch: int) ->
 
 
 def disk(board: str, table: dict[str, Any], out: Path, epoch: int) -> None:
-    """Write a disk: boot script, boot state (empty: made at the first start), slot A, slot B, data.
+    """Write a disk: boot script, boot state (empty until the first start), both slots, data.
 
     U-Boot looks for boot.scr on the first partition (distro boot, 2023.01).
     """

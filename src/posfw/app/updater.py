@@ -182,11 +182,11 @@ class Installer:
         return {"slot": slot, "counter": state.counter, "order": list(state.order)}
 
     def returned(self, _: Mapping[str, Any]) -> dict[str, Any]:
-        """Take the failed trial's slot out; refused to the slot on trial itself."""
+        """Take the failed trial's slot out; refused while it has tries, and to itself."""
         slot = self.places.slot()
         now = self.places.store.read()
-        if now is not None and now.trial == slot:
-            raise RefusedError("The running slot itself is on trial.", code="UPD-106")
+        if now is not None and now.trial and (now.trial == slot or now.tries(now.trial)):
+            raise RefusedError("The slot on trial has tries left.", code="UPD-106")
         state = self.places.store.change(returned)
         return {"slot": slot, "order": list(state.order)}
 
