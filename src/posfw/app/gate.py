@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,10 +25,12 @@ class Gate:
         merchant: activation, operators, settlement.
         operators: whether somebody must be signed in, and a supervisor approve what gives money
             back; False is for demonstrations.
+        held: why nothing is sold for a reason of the machine, such as a program on trial.
     """
 
     merchant: Merchant
     operators: bool
+    held: Callable[[], Refusal | None] = lambda: None
 
     async def who(self, body: Body, default: str) -> str:
         """Return who asks: the request's operator, else who is signed in, else the default."""
@@ -37,7 +40,8 @@ class Gate:
 
     async def sale(self, operator: str, amount: Money) -> Refusal | None:
         """Return why no new sale may begin."""
-        return await self.merchant.refusal(amount) or await self._works(operator)
+        refusal = self.held() or await self.merchant.refusal(amount)
+        return refusal or await self._works(operator)
 
     async def back(
         self, body: Body, operator: str, action: Action, subject: str
@@ -49,7 +53,8 @@ class Gate:
         Raises:
             RefusedError: no approval, a wrong password, or no right.
         """
-        refusal = await self.merchant.activation.refusal() or await self._works(operator)
+        refusal = self.held() or await self.merchant.activation.refusal()
+        refusal = refusal or await self._works(operator)
         if refusal is None and self.operators:
             await self.merchant.operators.approve(body, action, subject)
         return refusal

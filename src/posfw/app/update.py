@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import anyio
 import anyio.to_thread
 
+from posfw.app.selftest import Selftest as BoardTest
 from posfw.app.verbs import Body, Progress, Verb, operator_of, text_of
+from posfw.board.profile import BoardProfile
 from posfw.journal.opening import SCHEMA_VERSION
 from posfw.journal.store import Journal
 from posfw.ports import Acquirer, Clock
@@ -27,7 +30,7 @@ from posfw.values.errors import LinkError, PosfwError, RefusedError
 from posfw.values.events import Plain, Record, Topic
 from posfw.values.printjob import JobState
 
-__all__ = ["SOCKET", "Slots", "Updates", "before_journal"]
+__all__ = ["SOCKET", "Slots", "Updates", "before_journal", "failed_steps", "installer_at"]
 
 SOCKET: Final = "run/posfw-update/control.sock"
 ECHO_S: Final = 600.0  # a line that is not up ten minutes after a start counts against the update
@@ -88,6 +91,7 @@ class Updates:
         lock: the sales' own: no sale begins between the look and the record.
         installer: carries a request to root's side.
         selftest: runs the board's steps and returns which failed.
+        may_talk: whether something may leave for the acquirer yet.
         busy: an installation runs.
     """
 
@@ -99,6 +103,7 @@ class Updates:
     lock: anyio.Lock
     installer: Ask
     selftest: Selftest
+    may_talk: Callable[[], Awaitable[bool]]
     busy: bool = False
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
     proved: anyio.Event = field(default_factory=anyio.Event)
@@ -123,6 +128,14 @@ class Updates:
         )
 
     async def run(self) -> None:
+        """Do what a start asks for; an installer that fails is a fault on record, not an end."""
+        try:
+            await self._started()
+        except PosfwError as error:
+            body: dict[str, Plain] = {"part": "update", "code": error.stable_code, "text": ""}
+            await self.journal.append(Record(Topic.FAULT, "device", self.clock.now(), "", body))
+
+    async def _started(self) -> None:
         """Bring records in step with the boot state; prove a trial, note a return, refill."""
         if not self.slots.slot:
             return
@@ -146,7 +159,8 @@ class Updates:
         if failed := await self.selftest():
             await self._record("selftest", {"failed": list(failed)})
             return "UPD-301"
-        if not await self._echo():
+        # Before the bank's information nothing may leave, so nothing can be asked either.
+        if await self.may_talk() and not await self._echo():
             return "UPD-302"
         await self._keep()
         return ""
@@ -271,6 +285,17 @@ class Updates:
         if code:
             raise RefusedError("The slot did not prove itself.", code=code)
         return {"ok": True, "slot": self.slots.slot}
+
+
+def installer_at(socket: Path) -> Ask:
+    """Return what carries requests to the installer's socket."""
+    return partial(ask, socket)
+
+
+async def failed_steps(board: BoardProfile, state: Path, root: Path) -> list[str]:
+    """Run the board's self-test; what needs a person is skipped and does not count."""
+    steps = await BoardTest(board, state, root).run()
+    return [step.id for step in steps if step.state == "fail"]
 
 
 def _result(body: Mapping[str, Any]) -> dict[str, Any]:
