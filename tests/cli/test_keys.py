@@ -1,4 +1,4 @@
-"""`posfw keys` and `posfw certificate`: one question each, and a load without a terminal."""
+"""`posfw keys`, `posfw owed` and `posfw certificate`: one question each, and a load without a terminal."""
 
 from __future__ import annotations
 
@@ -35,6 +35,17 @@ KEYS = {"initial_key": bytes(range(32)), "initial_key_id": b"POSFW001", "secret"
             ["keys", "wipe", "--approve", "99"],
             "s\n",
             {"do": "keys_wipe", "approval": {"operator": "99", "password": "s"}},
+        ),
+        (["owed", "list"], "", {"do": "owed"}),
+        (
+            ["owed", "clear", "7", "--reason", "phoned"],
+            "s\n",
+            {
+                "do": "owed_clear",
+                "number": 7,
+                "reason": "phoned",
+                "approval": {"operator": "00", "password": "s"},
+            },
         ),
         (["certificate", "show"], "", {"do": "certificate"}),
         (["certificate", "renew"], "", {"do": "certificate_renew"}),

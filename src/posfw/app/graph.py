@@ -47,20 +47,20 @@ from posfw.values.events import Plain, Record, Topic
 from posfw.values.texts import Texts
 
 if TYPE_CHECKING:
-    from posfw.app import advices, logo, morning, paper, qr, update
+    from posfw.app import advices, logo, morning, owed, paper, qr
     from posfw.values.document import Logo
 else:
     advices = lazily("posfw.app.advices")
     logo = lazily("posfw.app.logo")
     morning = lazily("posfw.app.morning")
+    owed = lazily("posfw.app.owed")
     paper = lazily("posfw.app.paper")
     qr = lazily("posfw.app.qr")
-    update = lazily("posfw.app.update")
 
 __all__ = ["Terminal", "running"]
 
+OWED = ("owed", "owed_clear")
 ADVICES = ("tip", "adjust", "completion_advice", "offline_sale")
-UPDATES = ("update_status", "update_check", "update_install", "update_mark")
 PAYERS = ("qr_pay", "qr_show", "qr_cancel")
 
 
@@ -112,7 +112,6 @@ async def running(
     keys = open_keys(board, site)
     picture = logo.load_logo(Path(site.logo), board.printer.dots) if site.logo else None
     files = read_files(board, site, kernel_root(board, state))
-    slots = await _slots(board, state)
     async with Journal.open(
         state / "journal.db",
         terminal=site.terminal_id,
@@ -129,10 +128,7 @@ async def running(
         desk = CardDesk()
         trial, trading = _merchant(core, files, desk, stop)
         await trading.parts.parameters.refresh()
-        updates = None if slots is None else _updates(core, trading, slots)
         gate = Gate(trading.parts, site.operators)
-        if updates is not None:
-            gate = replace(gate, held=updates.refusal)
         async with anyio.create_task_group() as group:
             care = certificate_care(site, journal, core.uplink, world)
             house = Journalling(journal, keys, world.clock, site)
@@ -146,9 +142,9 @@ async def running(
                 behind(trading.parts.verbs()),
                 later(("ready",), lambda: _morning(core, gate, care.days)),
                 KeyCare(keys, journal, trading.parts.operators.approve, world.clock).verbs(),
+                later(OWED, lambda: _owed_desk(core, trading)),
                 behind(care.verbs()),
                 behind(house.verbs()),
-                later(UPDATES, lambda: updates or _updates(core, trading, update.Slots())),
             )
             await _serve(group, state, handler, texts, world)
             # A card can come from here on; these load what they need beside it.
@@ -156,8 +152,6 @@ async def running(
             group.start_soon(care.run)
             group.start_soon(_print, core)
             _keep_house(group, core, house)
-            if updates is not None:
-                group.start_soon(updates.run)
             service = Service(
                 Liveness(world.clock),
                 lambda: f"{board.id}: {core.uplink.state.line.value}",
@@ -236,34 +230,15 @@ def _merchant(
     return trial, trading
 
 
+def _owed_desk(core: Core, trading: Trade) -> owed.OwedDesk:
+    return owed.OwedDesk(core.journal, trading.parts.operators.approve, core.world.clock)
+
+
 def _morning(
     core: Core, gate: Gate, certificate_days: Callable[[], Awaitable[int]]
 ) -> morning.Morning:
     clock = core.world.clock
     return morning.Morning(core.journal, core.uplink, gate, core.printing, clock, certificate_days)
-
-
-async def _slots(board: BoardProfile, state: Path) -> update.Slots | None:
-    """Ask the installer, on a board with two slots, before the journal is opened."""
-    socket = kernel_root(board, state) / "run/posfw-update/control.sock"
-    if not await anyio.Path(socket).exists():
-        return None
-    return await update.before_journal(state, socket)
-
-
-def _updates(core: Core, trading: Trade, slots: update.Slots) -> update.Updates:
-    root = kernel_root(core.board, core.state)
-    return update.Updates(
-        journal=core.journal,
-        acquirer=core.uplink,
-        clock=core.world.clock,
-        state=core.state,
-        slots=slots,
-        lock=core.sales.lock,
-        installer=update.installer_at(root / update.SOCKET),
-        selftest=lambda: update.failed_steps(core.board, core.state, root),
-        may_talk=trading.parts.activation.may_talk,
-    )
 
 
 def _keep_house(group: TaskGroup, core: Core, house: Journalling) -> None:

@@ -149,7 +149,7 @@ class Morning:
                 not standing.rejected,
                 "无拒收",
                 "nothing rejected",
-                "posfw status",
+                "posfw owed list",
                 needed=False,
             ),
         )

@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "menu": ("posfw.cli.menu", "menu", "The numbers that cashiers know. 菜单"),
     "preauth": ("posfw.cli.preauth", "preauth", "Hold an amount now, take it later. 预授权"),
     "balance": ("posfw.cli.preauth", "balance", "What a card's account holds. 余额查询"),
+    "owed": ("posfw.cli.owed", "owed", "What the acquirer has not heard of or refused. 待发"),
     "settle": ("posfw.cli.settle", "settle", "Settle, report, compare, export. 结算"),
     "receipt": ("posfw.cli.receipt", "receipt", "Look at slips, print reports. 签购单"),
     "printer": ("posfw.cli.printer", "printer", "State, test print, a day of heat. 打印机"),
