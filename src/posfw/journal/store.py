@@ -140,6 +140,9 @@ class Journal:
 
         def opened() -> Session:
             open_file(raw, str(self._path), self._chain_key, now, fresh=False)
+            # The log may hold what a failed sync left in memory alone, marked as written: a commit
+            # behind it would be durable only as long as the power stays.
+            merge_log(raw, str(self._path))
             session = Session(raw, self._path)
             at = session.transaction(reading.position, (), {})
             known = self._known = Anchor.read(self._path)
