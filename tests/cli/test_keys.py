@@ -1,4 +1,4 @@
-"""`posfw keys`, `posfw owed` and `posfw certificate`: one question each, and a load without a terminal."""
+"""`posfw keys`, `owed` and `certificate`: one question each, and a load without a terminal."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ from posfw.values.events import Plain, Record, Topic
 from posfw.values.texts import Texts
 
 if TYPE_CHECKING:
-    from posfw.app import advices, logo, morning, owed, paper, qr
+    from posfw.app import advices, logo, morning, owed, paper, qr, update
     from posfw.values.document import Logo
 else:
     advices = lazily("posfw.app.advices")
@@ -56,11 +56,13 @@ else:
     owed = lazily("posfw.app.owed")
     paper = lazily("posfw.app.paper")
     qr = lazily("posfw.app.qr")
+    update = lazily("posfw.app.update")
 
 __all__ = ["Terminal", "running"]
 
 OWED = ("owed", "owed_clear")
 ADVICES = ("tip", "adjust", "completion_advice", "offline_sale")
+UPDATES = ("update_status", "update_check", "update_install", "update_mark")
 PAYERS = ("qr_pay", "qr_show", "qr_cancel")
 
 
@@ -112,6 +114,7 @@ async def running(
     keys = open_keys(board, site)
     picture = logo.load_logo(Path(site.logo), board.printer.dots) if site.logo else None
     files = read_files(board, site, kernel_root(board, state))
+    slots = await _slots(board, state)
     async with Journal.open(
         state / "journal.db",
         terminal=site.terminal_id,
@@ -128,7 +131,10 @@ async def running(
         desk = CardDesk()
         trial, trading = _merchant(core, files, desk, stop)
         await trading.parts.parameters.refresh()
+        updates = None if slots is None else _updates(core, trading, slots)
         gate = Gate(trading.parts, site.operators)
+        if updates is not None:
+            gate = replace(gate, held=updates.refusal)
         async with anyio.create_task_group() as group:
             care = certificate_care(site, journal, core.uplink, world)
             house = Journalling(journal, keys, world.clock, site)
@@ -145,6 +151,7 @@ async def running(
                 later(OWED, lambda: _owed_desk(core, trading)),
                 behind(care.verbs()),
                 behind(house.verbs()),
+                later(UPDATES, lambda: updates or _updates(core, trading, update.Slots())),
             )
             await _serve(group, state, handler, texts, world)
             # A card can come from here on; these load what they need beside it.
@@ -152,6 +159,8 @@ async def running(
             group.start_soon(care.run)
             group.start_soon(_print, core)
             _keep_house(group, core, house)
+            if updates is not None:
+                group.start_soon(updates.run)
             service = Service(
                 Liveness(world.clock),
                 lambda: f"{board.id}: {core.uplink.state.line.value}",
@@ -239,6 +248,29 @@ def _morning(
 ) -> morning.Morning:
     clock = core.world.clock
     return morning.Morning(core.journal, core.uplink, gate, core.printing, clock, certificate_days)
+
+
+async def _slots(board: BoardProfile, state: Path) -> update.Slots | None:
+    """Ask the installer, on a board with two slots, before the journal is opened."""
+    socket = kernel_root(board, state) / "run/posfw-update/control.sock"
+    if not await anyio.Path(socket).exists():
+        return None
+    return await update.before_journal(state, socket)
+
+
+def _updates(core: Core, trading: Trade, slots: update.Slots) -> update.Updates:
+    root = kernel_root(core.board, core.state)
+    return update.Updates(
+        journal=core.journal,
+        acquirer=core.uplink,
+        clock=core.world.clock,
+        state=core.state,
+        slots=slots,
+        lock=core.sales.lock,
+        installer=update.installer_at(root / update.SOCKET),
+        selftest=lambda: update.failed_steps(core.board, core.state, root),
+        may_talk=trading.parts.activation.may_talk,
+    )
 
 
 def _keep_house(group: TaskGroup, core: Core, house: Journalling) -> None:
