@@ -13,6 +13,7 @@ from posfw.ports import Clock
 from posfw.settle.totals import Difference
 from posfw.values.errors import RefusedError
 from posfw.values.identity import parse_key
+from posfw.values.money import Money
 from posfw.values.printjob import Copy, DocumentKind, DocumentRef, Job
 from posfw.values.slip import Merchant
 from posfw.values.texts import Texts
@@ -93,6 +94,7 @@ class SlipComposer:
             original=original,
             chip=_chip_lines(transaction),
             signature=transaction.chip is None or transaction.chip.signature,
+            free_limit=_free_limit(transaction),
         )
 
     async def _fault(self, job: Job) -> Document:
@@ -145,6 +147,14 @@ class SlipComposer:
             head=await self.journal.head(),
             duplicate=job.duplicate,
         )
+
+
+def _free_limit(transaction: Transaction) -> Money | None:
+    """Return the limit under which neither PIN nor signature was asked for."""
+    facts = transaction.chip
+    if facts is None or not facts.free_minor:
+        return None
+    return Money(facts.free_minor, transaction.begun.intent.amount.currency)
 
 
 def _chip_lines(transaction: Transaction) -> tuple[tuple[str, str], ...]:

@@ -120,6 +120,11 @@ class Parameters:
     async def _sets(self) -> Mapping[str, Mapping[str, Any]]:
         return fold(await self.records.read(Topic.PARAMETERS))
 
+    async def limit(self, name: str, most: int) -> int:
+        """Return a limit of the acquirer's set `limits` where it is stricter than `most`."""
+        told = (await self._sets()).get("limits", {}).get(name)
+        return min(most, told) if type(told) is int and told >= 0 else most
+
     async def versions(self) -> dict[str, int]:
         """Return the version of each set."""
         return {name: int(each["version"]) for name, each in sorted((await self._sets()).items())}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeAlias
@@ -33,6 +34,8 @@ from posfw.values.errors import ConfigError, DeviceError
 from posfw.values.money import Money
 
 __all__ = ["CardSource", "NeoSource", "StripeSource", "card_reader", "pin_pad", "scanner"]
+
+SHOW_S = 2.0  # for display and sound after a sale: they hold up nobody
 
 Outcome: TypeAlias = CardRead | str
 Watch: TypeAlias = Callable[[Activity], None]
@@ -95,10 +98,8 @@ class NeoSource:
         """Show and sound how it ended; a reader that does not answer holds up no sale."""
         display = neo.Display.THANK_YOU if approved else neo.Display.FAIL
         beep = neo.Beep.SINGLE if approved else neo.Beep.LONG
-        try:
+        with anyio.move_on_after(SHOW_S), suppress(DeviceError):
             await self.reader.show(display, beep)
-        except DeviceError:
-            return
 
 
 def card_reader(

@@ -96,6 +96,8 @@ _BODY: Final[Schema] = {
     },
     "serial": {"*": _SERIAL},
     "card": {"driver": one_of("magstripe", "scanner", "vivotech2", "pcsc", "pinpad")},
+    # What hangs on the port of that role: a port alone may be free.
+    "pinpad": {"driver": one_of("abecs")},
     "printer": _PRINTER,
     "power": {
         "source": one_of("adapter", "battery"),

@@ -75,14 +75,26 @@ def count(code: str, quantity: int, state: Path, *, as_json: bool) -> int:
 
 
 @goods.command()
-@click.argument("codes", nargs=-1, required=True)
+@click.argument("codes", nargs=-1)
 @click.option("--stock", is_flag=True, help="Refuse what is not in stock. 库存不足则拒绝")
+@click.option("--scan", is_flag=True, help="Fill it at the scanner. 扫码")
+@click.option("--count", type=click.IntRange(1, 1000), help="End after so many scans. 件数")
+@click.option("--quiet", "quiet_s", type=float, help="End after so many seconds without. 静默秒数")
+@click.option("--done", is_flag=True, help="End the basket that is being scanned. 完成")
 @state_option
 @json_option
-def basket(codes: tuple[str, ...], state: Path, *, stock: bool, as_json: bool) -> int:
-    """Add up CODES (a code, or CODEx3): the amount of the sale. 购物篮"""
-    fields = {"lines": _lines(codes), "must_be_in_stock": stock}
-    return _ask(state, "goods_basket", fields, as_json=as_json)
+def basket(codes: tuple[str, ...], state: Path, *, as_json: bool, **options: Any) -> int:
+    """Add up CODES (a code, or CODEx3), or what is scanned: the amount of the sale. 购物篮"""
+    if options.pop("done"):
+        return _ask(state, "goods_scan_done", {}, as_json=as_json)
+    scan, stock = options.pop("scan"), options.pop("stock")
+    if scan == bool(codes):
+        raise click.UsageError("Name CODES, or --scan.")
+    fields = {"must_be_in_stock": stock}
+    if scan:
+        ends = {name: value for name, value in options.items() if value is not None}
+        return _ask(state, "goods_scan", fields | ends, as_json=as_json)
+    return _ask(state, "goods_basket", {"lines": _lines(codes), **fields}, as_json=as_json)
 
 
 @goods.command()

@@ -20,10 +20,14 @@ from posfw.sim.cards import NAMES
 from posfw.sim.desk import LINE, PRINTER, RigDesk
 from posfw.sim.reader import Way
 from posfw.sim.rig import rig
+from posfw.sim.vivotech import Presented
 
 __all__ = ["sim"]
 
 _WAYS = [way.value for way in Way]
+_INSERTS = [way.value for way in (Presented.INSERT, Presented.PULLED, Presented.BLOCKED)]
+_TAPS = [way.value for way in Presented if way is not Presented.SWIPE]
+_TAPS = [way for way in _TAPS if way not in _INSERTS]
 
 
 @click.group()
@@ -86,6 +90,38 @@ def swipe(name: str, way: str, state: Path, *, as_json: bool) -> int:
     return _drive(state, {"do": "card_swipe", "card": name, "way": way}, as_json=as_json)
 
 
+def _present(name: str, way: str, state: Path, *, as_json: bool) -> int:
+    return _drive(state, {"do": "card_present", "card": name, "way": way}, as_json=as_json)
+
+
+@card.command()
+@click.argument("name", type=click.Choice(NAMES))
+@click.option("--way", type=click.Choice(_TAPS), default="tap", help="What becomes of it.")
+@state_option
+@json_option
+def tap(name: str, way: str, state: Path, *, as_json: bool) -> int:
+    """Tap a test card at the reader that waits for one. 挥卡"""
+    return _present(name, way, state, as_json=as_json)
+
+
+@card.command()
+@click.argument("name", type=click.Choice(NAMES))
+@click.option("--way", type=click.Choice(_INSERTS), default="insert", help="What becomes of it.")
+@state_option
+@json_option
+def insert(name: str, way: str, state: Path, *, as_json: bool) -> int:
+    """Insert a test card into the reader that waits for one. 插卡"""
+    return _present(name, way, state, as_json=as_json)
+
+
+@card.command()
+@state_option
+@json_option
+def remove(state: Path, *, as_json: bool) -> int:
+    """Take out the card that was left in. 移卡"""
+    return _drive(state, {"do": "card_remove"}, as_json=as_json)
+
+
 @card.command()
 @click.argument("name", type=click.Choice(NAMES))
 @click.argument("amount")
@@ -98,6 +134,37 @@ def key(name: str, amount: str, state: Path, *, as_json: bool) -> int:
     keyed = {"pan": numbers[name]["number"], "expiry": numbers[name]["expiry"]}
     request = {"do": "sale", "amount": amount, "keyed": keyed}
     return perform(state / "control.sock", request, as_json=as_json)
+
+
+@sim.command()
+@click.argument("code")
+@state_option
+@json_option
+def scan(code: str, state: Path, *, as_json: bool) -> int:
+    """Scan CODE: goods by their number, anything else as a QR code. 扫码"""
+    return _drive(state, {"do": "scan", "code": code}, as_json=as_json)
+
+
+@sim.group()
+def pinpad() -> None:
+    """The customer at the PIN pad. 密码键盘"""
+
+
+@pinpad.command("type")
+@click.argument("pin")
+@state_option
+@json_option
+def type_(pin: str, state: Path, *, as_json: bool) -> int:
+    """Type a PIN as soon as the pad asks; the test cards have 123456. 输入密码"""
+    return _drive(state, {"do": "pinpad", "pin": pin}, as_json=as_json)
+
+
+@pinpad.command()
+@state_option
+@json_option
+def cancel(state: Path, *, as_json: bool) -> int:
+    """Press cancel as soon as the pad asks. 取消"""
+    return _drive(state, {"do": "pinpad"}, as_json=as_json)
 
 
 @sim.command()

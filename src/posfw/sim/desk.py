@@ -6,10 +6,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import anyio
+
+from posfw.card.scanner import MAX_LINE_BYTES, gtin_ok
 from posfw.sim.cards import TestCard, deck
 from posfw.sim.reader import Way
 from posfw.sim.rig import Rig
-from posfw.values.errors import CodecError, RefusedError
+from posfw.sim.vivotech import Presented
+from posfw.values.errors import CodecError, MisuseError, RefusedError
 
 __all__ = ["LINE", "PRINTER", "RigDesk"]
 
@@ -17,6 +21,7 @@ Body = Mapping[str, Any]
 Progress = Callable[[Body], None]
 Verb = Callable[[Body, Progress], Awaitable[Body]]
 SLOW_S = 1.0
+CUSTOMER_S = 10.0  # how long a customer waits for the pad to ask
 HOT_C = 79.0  # above every profile's stop, below the mechanism's own
 PRINTER = ("paper-out", "cover-open", "hot", "off", "ok")
 LINE = ("down", "up", "slow", "lose-answer", "hold-answer", "duplicate-answer", "wrong-mac")
@@ -39,6 +44,10 @@ class RigDesk:
         return {
             "card_list": self._list,
             "card_swipe": self._swipe,
+            "card_present": self._present,
+            "card_remove": self._remove,
+            "scan": self._scan,
+            "pinpad": self._pinpad,
             "line": self._line,
             "printer": self._printer,
             "bank": self._bank,
@@ -53,17 +62,68 @@ class RigDesk:
             ]
         }
 
-    async def _swipe(self, body: Body, _: Progress) -> Body:
+    def _card(self, body: Body) -> TestCard:
         card = self.cards.get(str(body.get("card", "")))
         if card is None:
             raise CodecError(
                 f"There is no test card of that name; known: {', '.join(self.cards)}."
             )
+        return card
+
+    async def _present(self, body: Body, _: Progress) -> Body:
+        """Tap or insert a card at the reader that waits for one."""
+        card = self._card(body)
+        ways = {way.value: way for way in Presented}
+        way = ways.get(str(body.get("way", "")))
+        if way is None:
+            raise CodecError(f"The way is one of {', '.join(ways)}.")
+        if self.around.neo.active is None:
+            raise RefusedError(
+                "No reader waits for a card.",
+                code="OPR-008",
+                next_step="Begin a sale on a board with such a reader: --board host-neo",
+            )
+        await self.around.neo.present(card, way)
+        return {"ok": True, "card": card.name, "number": card.number.masked}
+
+    async def _remove(self, _: Body, __: Progress) -> Body:
+        """Take out the card that was left in."""
+        was_in, self.around.neo.held = self.around.neo.held, False
+        return {"ok": True, "was_in": was_in}
+
+    async def _scan(self, body: Body, _: Progress) -> Body:
+        """Scan goods (a GTIN) or anything else, as a QR code."""
+        code = str(body.get("code", ""))
+        if not 0 < len(code) <= MAX_LINE_BYTES - 5:
+            raise CodecError("`code` is what the scanner sees.")
+        await self.around.scanner.scan(code, aim=_aim(code))
+        return {"ok": True}
+
+    async def _pinpad(self, body: Body, _: Progress) -> Body:
+        """Be the customer at the PIN pad, as soon as it asks."""
+        pin = body.get("pin")
+        with anyio.move_on_after(CUSTOMER_S) as patience:
+            await self.around.pad.waiting()
+        if patience.cancelled_caught:
+            raise RefusedError("The PIN pad asks nobody.", code="OPR-009")
+        try:
+            await (self.around.pad.give_up() if pin is None else self.around.pad.enter(str(pin)))
+        except MisuseError as error:
+            raise CodecError("A PIN has 4 to 12 digits.") from error
+        return {"ok": True, "asked": self.around.pad.asked[-1].split()}
+
+    async def _swipe(self, body: Body, _: Progress) -> Body:
+        card = self._card(body)
         ways = {way.value: way for way in Way}
         way = ways.get(str(body.get("way", "whole")))
         if way is None:
             raise CodecError(f"The way is one of {', '.join(ways)}.")
-        await self.around.reader.swipe(card, way=way)
+        if (
+            self.around.neo.active is not None
+        ):  # that reader asked for a card, so it is at this one
+            await self.around.neo.present(card, Presented.SWIPE)
+        else:
+            await self.around.reader.swipe(card, way=way)
         return {"ok": True, "card": card.name, "number": card.number.masked}
 
     async def _line(self, body: Body, _: Progress) -> Body:
@@ -120,6 +180,13 @@ class RigDesk:
         return {"ok": True, "file": bank.certify(file).hex()}
 
 
+def _aim(code: str) -> str:
+    if gtin_ok(code) and len(code) in _AIMS:
+        return _AIMS[len(code)]
+    return "]Q1"
+
+
+_AIMS = {13: "]E0", 8: "]E4"}
 _COUNTERS = {
     "lose-answer": "lose_answers",
     "hold-answer": "hold_answers",

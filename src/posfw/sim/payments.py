@@ -247,9 +247,12 @@ def _card(request: Opened) -> str:
 
 
 def _chip(request: Opened) -> CardRead | None:
-    """Return the card that was inserted; a tap's data come from readers with kernels of theirs."""
+    """Return the card that was inserted or tapped."""
     card = _read(request)
-    return card if card is not None and card.entry_mode is EntryMode.CHIP else None
+    return card if card is not None and card.entry_mode in _CHIPS else None
+
+
+_CHIPS = (EntryMode.CHIP, EntryMode.CONTACTLESS)
 
 
 def _read(request: Opened) -> CardRead | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +17,13 @@ from posfw.sim.acquirer import Acquirer
 from posfw.sim.certificates import SERVER_NAME, VALID_DAYS, Authority, make
 from posfw.sim.certifier import Certifier
 from posfw.sim.head import HeadSim
+from posfw.sim.pinpad import PadSim
 from posfw.sim.printer import PrinterSim, printer_on_pty
 from posfw.sim.reader import PtyReader, pty_reader
+from posfw.sim.scanner import ScannerSim
 from posfw.sim.sysfs import CHIP, head_sensor
+from posfw.sim.vivotech import NeoSim
+from posfw.sim.wires import on_pty
 from posfw.values.hardware import PrinterProfile, ThermalProfile
 
 __all__ = ["FACTOR", "MERCHANT", "PRINTER", "TERMINAL", "Rig", "rig"]
@@ -27,8 +31,11 @@ __all__ = ["FACTOR", "MERCHANT", "PRINTER", "TERMINAL", "Rig", "rig"]
 TERMINAL = "12345678"
 MERCHANT = "898110154110001"
 KEY_ID = bytes.fromhex("1234567890123456")
+PAD_KEY_ID = bytes.fromhex("5041443132333435")
+PIN_BASE_KEY = bytes(range(32, 64))
 BASE_KEY = bytes(range(32))  # a test key: whoever reads this can forge for this rig, and only it
 
+DEVICES = ("neo", "scanner", "pinpad")  # on ptys of these names, for boards that have them
 FACTOR = 20.0  # the paper keeps up with the wire: the terminal sets the pace
 # The mechanism of boards/host: faster than any real one, and its head lives fifteen times faster.
 PRINTER = PrinterProfile(
@@ -87,6 +94,9 @@ class Rig:
         acquirer: drive its faults, look into its bank.
         site: the site file for `posfw run`.
         reader: the stripe reader's end of the wire.
+        neo: the reader with a kernel of its own.
+        scanner: for goods and payment codes.
+        pad: the PIN pad, with keys of its own.
         printer: paper, cover, slips.
         head: its temperature.
         folder: where links, keys and certificates are.
@@ -95,6 +105,9 @@ class Rig:
     acquirer: Acquirer
     site: Path
     reader: PtyReader
+    neo: NeoSim
+    scanner: ScannerSim
+    pad: PadSim
     printer: PrinterSim
     head: HeadSim
     folder: Path
@@ -102,7 +115,8 @@ class Rig:
     @property
     def ports(self) -> dict[str, str]:
         """The ptys by role."""
-        return {"card": self.reader.path, "printer": str(self.folder / "printer")}
+        found = {"card": self.reader.path}
+        return found | {name: str(self.folder / name) for name in ("printer", *DEVICES)}
 
 
 @asynccontextmanager
@@ -125,17 +139,26 @@ async def rig(
     certificates = await anyio.to_thread.run_sync(make, folder, TERMINAL)
     await anyio.to_thread.run_sync(_bank_key, folder)
     signer = PemSigner(await anyio.Path(folder / "bank.key").read_bytes())
-    acquirer = Acquirer(BASE_KEY, certifier=Certifier(signer, {TERMINAL: MERCHANT}))
+    certifier = Certifier(signer, {TERMINAL: MERCHANT})
+    acquirer = Acquirer(BASE_KEY, certifier=certifier, pin_base_key=PIN_BASE_KEY)
     async with anyio.create_task_group() as group:
         port = await group.start(acquirer.serve, certificates, 0)
         site = await anyio.to_thread.run_sync(_files, folder, port, blank)
         head = HeadSim.like(printer.thermal, time.monotonic, lag_s=0.1)
         paper = PrinterSim(printer, time.monotonic, head=head, folder=slips, factor=FACTOR)
         group.start_soon(head_sensor, head, folder)
-        async with printer_on_pty(paper, folder / "printer"):
-            with pty_reader(folder / "card") as reader:
-                yield Rig(acquirer, site, reader, paper, head, folder)
+        async with printer_on_pty(paper, folder / "printer"), AsyncExitStack() as stack:
+            reader = stack.enter_context(pty_reader(folder / "card"))
+            neo, scanner, pad = NeoSim(), ScannerSim(), PadSim(keys=_pad_keys())
+            for name, serve in zip(DEVICES, (neo.serve, scanner.serve, pad.serve), strict=True):
+                await stack.enter_async_context(on_pty(serve, folder / name))
+            yield Rig(acquirer, site, reader, neo, scanner, pad, paper, head, folder)
         group.cancel_scope.cancel()
+
+
+def _pad_keys() -> software.SoftwareElement:
+    first = initial_key(PIN_BASE_KEY, PAD_KEY_ID)
+    return software.SoftwareElement(first, PAD_KEY_ID, bytes(32))
 
 
 def _bank_key(folder: Path) -> None:

@@ -16,6 +16,9 @@ from anyio.abc import ByteStream, TaskGroup
 from posfw.card.vivotech2 import EVENT_HEADER, HEADER
 from posfw.codec.tlv import Node, encode, parse
 from posfw.sim.cards import TestCard
+from posfw.sim.chip.cryptograms import mac, master_key, unionpay_session_key
+from posfw.sim.chip.issuer import FIELDS
+from posfw.sim.chip.profile import ISSUER_KEY
 
 __all__ = ["NeoFaults", "NeoSim", "Presented"]
 
@@ -116,7 +119,7 @@ class NeoSim:
             return
         asked, self.active = self.active, None
         await self._send(_event(3, 0x03) + _event(1, 0x11))
-        status, data = _answer(card, way, asked)
+        status, data = _answer(card, way, asked, len(self.activations))
         self.held = way is Presented.INSERT
         await self._reply(_ACTIVATE, status, data)
 
@@ -216,7 +219,9 @@ def _commands(buffer: bytearray) -> Iterator[tuple[int, int, bytes | None]]:
         yield frame[10], frame[11], frame[_FIXED:-2] if fits else None
 
 
-def _answer(card: TestCard, way: Presented, asked: dict[int, bytes]) -> tuple[int, bytes]:
+def _answer(
+    card: TestCard, way: Presented, asked: dict[int, bytes], atc: int
+) -> tuple[int, bytes]:
     errors = {
         Presented.PULLED: (0x00, _NO_RESPONSE),
         Presented.TAPPED_SHORT: (0x01, _NO_RESPONSE),
@@ -229,7 +234,7 @@ def _answer(card: TestCard, way: Presented, asked: dict[int, bytes]) -> tuple[in
         return _FAILED, bytes((captured, 0xFF, 0xEE, 0x1F, 4, code, 0x69, 0x85, 3))
     if way is Presented.SWIPE:
         return _OK, b"\x08" + encode([Node(0xDFEE23, _stripe(card)), Node(0x9F39, b"\x90")])
-    fields = _chip_fields(card, asked)
+    fields = _chip_fields(card, asked, atc)
     attribution = b"\x00" if way is Presented.INSERT else b"\x01"
     status = _ONLINE
     if way is Presented.DECLINED:
@@ -245,24 +250,24 @@ def _answer(card: TestCard, way: Presented, asked: dict[int, bytes]) -> tuple[in
     return status, attribution + encode([Node(tag, value) for tag, value in fields.items()])
 
 
-def _chip_fields(card: TestCard, asked: dict[int, bytes]) -> dict[int, bytes]:
-    """What a card and the reader's kernel give; the cryptogram is a fixed pattern."""
+def _chip_fields(card: TestCard, asked: dict[int, bytes], atc: int) -> dict[int, bytes]:
+    """What a card and the reader's kernel give; the cryptogram is the simulated issuer's."""
     track2 = card.track2.replace("=", "D")
     digits = card.number.reveal()
-    return {
+    fields = {
         0x57: bytes.fromhex(track2 + "F" * (len(track2) % 2)),
         0x5A: bytes.fromhex(digits + "F" * (len(digits) % 2)),
         0x5F34: b"\x01",
         0x5F20: b"TEST/CARD",
-        0x9F26: bytes.fromhex("0102030405060708"),
         0x9F27: b"\x80",
         0x9F10: bytes.fromhex("07010103A00000"),
         0x9F37: bytes.fromhex("AABBCCDD"),
-        0x9F36: b"\x00\x05",
+        0x9F36: atc.to_bytes(2, "big"),
         0x95: bytes(5),
         0x9A: bytes.fromhex("261124"),
         0x9C: asked.get(0x9C, b"\x00"),
         0x9F02: asked[0x9F02],
+        0x9F03: bytes(6),
         0x5F2A: asked.get(0x5F2A, b"\x01\x56"),
         0x82: b"\x7c\x00",
         0x9F1A: b"\x01\x56",
@@ -271,6 +276,9 @@ def _chip_fields(card: TestCard, asked: dict[int, bytes]) -> dict[int, bytes]:
         0x84: bytes.fromhex("A000000333010101"),
         0x9F41: asked.get(0x9F41, bytes(4)),
     }
+    key = unionpay_session_key(master_key(ISSUER_KEY, digits, 1), fields[0x9F36])
+    covered = b"".join(fields[tag] for tag in FIELDS) + fields[0x9F10][3:]
+    return fields | {0x9F26: mac(key, covered)}
 
 
 def _stripe(card: TestCard) -> bytes:
