@@ -44,18 +44,33 @@ from posfw.ports import SecureElement
 from posfw.sale.task import Sales
 from posfw.uplink.task import Uplink
 from posfw.values.events import Plain, Record, Topic
+from posfw.values.money import Money
 from posfw.values.texts import Texts
 
 if TYPE_CHECKING:
-    from posfw.app import advices, logo, morning, owed, paper, qr, update
+    from posfw.app import (
+        advices,
+        basket_scan,
+        goods,
+        logo,
+        morning,
+        owed,
+        paper,
+        qr,
+        scans,
+        update,
+    )
     from posfw.values.document import Logo
 else:
     advices = lazily("posfw.app.advices")
+    basket_scan = lazily("posfw.app.basket_scan")
+    goods = lazily("posfw.app.goods")
     logo = lazily("posfw.app.logo")
     morning = lazily("posfw.app.morning")
     owed = lazily("posfw.app.owed")
     paper = lazily("posfw.app.paper")
     qr = lazily("posfw.app.qr")
+    scans = lazily("posfw.app.scans")
     update = lazily("posfw.app.update")
 
 __all__ = ["Terminal", "running"]
@@ -64,6 +79,7 @@ OWED = ("owed", "owed_clear")
 ADVICES = ("tip", "adjust", "completion_advice", "offline_sale")
 UPDATES = ("update_status", "update_check", "update_install", "update_mark")
 PAYERS = ("qr_pay", "qr_show", "qr_cancel")
+SCANNED = ("goods_scan", "goods_scan_done")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -138,12 +154,15 @@ async def running(
         async with anyio.create_task_group() as group:
             care = certificate_care(site, journal, core.uplink, world)
             house = Journalling(journal, keys, world.clock, site)
-            cashier, people = await _cards(group, core, desk, replace(trial, gate=gate))
+            till = replace(trial, gate=gate)
+            cashier, people = await _cards(group, core, desk, till, partial(_free, files, trading))
+            scanned = cache(_scan_desk)
             handler = dispatcher(
                 cashier.verbs(),
                 people,
                 later(ADVICES, lambda: advices.Advices(cashier)),
-                later(PAYERS, lambda: qr.QrDesk(cashier, core.uplink.close)),
+                later(PAYERS, lambda: _payers(cashier, core, scanned())),
+                later(SCANNED, lambda: _basket_scan(core, scanned())),
                 behind(core.printing.verbs()),
                 behind(trading.parts.verbs()),
                 later(("ready",), lambda: _morning(core, gate, care.days)),
@@ -158,6 +177,7 @@ async def running(
             trading.start(group)
             group.start_soon(care.run)
             group.start_soon(_print, core)
+            group.start_soon(_scan, core, scanned)
             _keep_house(group, core, house)
             if updates is not None:
                 group.start_soon(updates.run)
@@ -296,13 +316,64 @@ async def _print(core: Core) -> None:
     )
 
 
+def _scan_desk() -> scans.ScanDesk:
+    return scans.ScanDesk()
+
+
+def _payers(cashier: Cashier, core: Core, desk: scans.ScanDesk) -> qr.QrDesk:
+    return qr.QrDesk(cashier, core.uplink.close, desk.next_code)
+
+
+def _basket_scan(core: Core, desk: scans.ScanDesk) -> basket_scan.BasketScan:
+    shop = goods.Goods(core.journal, core.world.clock)
+    return basket_scan.BasketScan(shop, desk, core.texts)
+
+
+async def _scan(core: Core, desk: Callable[[], scans.ScanDesk]) -> None:
+    """Run the board's scanner, where it has one."""
+    if "scanner" not in core.board.ports:
+        return
+    await loaded()
+    from posfw.app import readers  # noqa: PLC0415 - boards with a scanner only
+
+    scanner = readers.scanner(core.board, core.site, core.state, core.world)
+    if scanner is None:
+        return
+    async with anyio.create_task_group() as group:
+        await group.start(scanner.run)
+        group.start_soon(desk().run, scanner)
+
+
+async def _free(files: Files, trading: Trade, acquirer: str) -> Money | None:
+    """Return the limit without PIN and signature (小额免密免签): acquirer's data."""
+    most = files.profiles[acquirer].qps_minor
+    minor = await trading.parts.parameters.limit("qps_minor", most)
+    return Money(minor) if minor else None
+
+
 async def _cards(
-    group: TaskGroup, core: Core, desk: CardDesk, cashier: Cashier
+    group: TaskGroup,
+    core: Core,
+    desk: CardDesk,
+    cashier: Cashier,
+    free_limit: Callable[[str], Awaitable[Money | None]],
 ) -> tuple[Cashier, Mapping[str, Verb]]:
     """Start the board's readers; returns the cashier who takes their cards, and more verbs."""
-    await _read_stripes(group, core, desk)
-    if core.board.table("card").get("driver") != "pcsc":
+    driver = core.board.table("card").get("driver", "magstripe")
+    has_pad = bool(core.board.table("pinpad"))
+    if driver == "magstripe" and not has_pad:
+        await _read_stripes(group, core, desk)
         return cashier, {}
+    from posfw.app import reader_wiring  # noqa: PLC0415 - boards with more than a stripe
+
+    limit = partial(free_limit, core.site.profile)
+    wiring = reader_wiring.Readers(
+        core.board, core.site, core.state, core.world, core.sales, core.texts, limit
+    )
+    if driver != "pcsc":
+        taker, verbs = await wiring.start(group)
+        return replace(cashier, chips=taker), verbs
+    await _read_stripes(group, core, desk)
     from posfw.app import chip_wiring  # noqa: PLC0415 - boards with a slot only
 
     chips = chip_wiring.Chips(
@@ -315,6 +386,7 @@ async def _cards(
         site=core.site,
         texts=core.texts,
         installed=await chip_wiring.installed_parameters(core.state),
+        pad=await wiring.pad(group),
     ).start(group, chip_wiring.pcsc_slot(core.site.ports.get("chip", "")))
     return replace(cashier, chips=chips), chips.people.verbs()
 
