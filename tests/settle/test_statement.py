@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import zipfile
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from xml.etree import ElementTree
 
@@ -15,7 +16,7 @@ from posfw.values.card import EntryMode
 from posfw.values.identity import Key
 from posfw.values.money import Money
 from posfw.values.outcome import Answer
-from posfw.values.transaction import Begun, Intent, Kind, State, Transaction
+from posfw.values.transaction import Begun, Instalment, Intent, Kind, State, Transaction
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 SCHEDULE = Schedule((Rate(date(2016, 9, 6), "debit", 5000),), (Bin("62", "debit"),))
@@ -121,3 +122,24 @@ def test_no_card_number_is_in_any_export() -> None:
     for write in FORMATS.values():
         data = write(FOUND)
         assert b"6212345678901232" not in data
+
+
+def test_tips_instalments_telephone_codes_and_originals_have_columns_of_their_own() -> None:
+    def changed(transaction: Transaction, **facts: object) -> Transaction:
+        intent = replace(transaction.begun.intent, **facts)  # type: ignore[arg-type]  # test facts
+        return replace(transaction, begun=replace(transaction.begun, intent=intent))
+
+    first = changed(made(1), tip=Money(900))
+    tip = changed(made(2, 500, Kind.TIP), original=first.key)
+    plan = changed(made(3, 60_000, Kind.INSTALMENT), instalment=Instalment("YH03", 3, 1_080))
+    called = replace(changed(made(4, kind=Kind.OFFLINE_SALE), auth_code="Z9Y8X7"), answer=None)
+    down = changed(made(5, 300, Kind.ADJUST_DOWN), original=called.key)
+    found = rows([first, tip, plan, called, down], Wanted(), SCHEDULE, "M")
+    assert [row.tip_minor for row in found] == [900, 0, 0, 0, 0]
+    assert [row.original for row in found] == ["", str(first.key), "", "", str(called.key)]
+    assert [row.instalment for row in found] == ["", "", "YH03 3", "", ""]
+    assert found[3].auth_code == "Z9Y8X7"
+    assert [row.amount_minor for row in found] == [10_000, 500, 60_000, 10_000, -300]
+    lines = FORMATS["csv"](found).decode("utf-8-sig").splitlines()
+    assert lines[0].endswith("备注,其中小费,分期,原交易")
+    assert lines[1].endswith(",9.00,,")

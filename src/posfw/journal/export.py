@@ -49,6 +49,7 @@ COLUMNS: Final = (
     ("已退金额", "refunded"),
     ("原交易", "original"),
     ("小费", "tip"),
+    ("分期", "instalment"),
     ("备注", "note"),
     ("测试", "test"),
 )

@@ -91,7 +91,7 @@ def batch_numbers(sql: Sql) -> list[int]:
 def exported(transaction: Transaction) -> dict[str, Any]:
     """Return a transaction as plain facts: integer minor units beside the currency's code."""
     begun, answer = transaction.begun, transaction.answer
-    intent = begun.intent
+    intent, plan = begun.intent, begun.intent.instalment
     return {
         "key": str(begun.key),
         "terminal": begun.key.terminal,
@@ -105,7 +105,7 @@ def exported(transaction: Transaction) -> dict[str, Any]:
         "card": intent.card_masked,
         "entry_mode": intent.entry_mode.name.lower(),
         "reference": answer.reference if answer else "",
-        "auth_code": answer.auth_code if answer else "",
+        "auth_code": intent.auth_code or (answer.auth_code if answer else ""),
         "response_code": answer.response_code if answer else "",
         "operator": intent.operator,
         "offline": transaction.offline,
@@ -113,6 +113,8 @@ def exported(transaction: Transaction) -> dict[str, Any]:
         "refunded_minor": transaction.refunded.minor,
         "original": str(intent.original) if intent.original else "",
         "tip_minor": intent.tip.minor if intent.tip else 0,
+        "instalment": f"{plan.plan} {plan.periods}" if plan else "",
+        "instalment_fee_minor": plan.fee_minor if plan else 0,
         "note": intent.note,
         "test": intent.test,
         "concluded_at": _iso(transaction.concluded_at),

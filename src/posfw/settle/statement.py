@@ -24,7 +24,11 @@ __all__ = ["COLUMNS", "FORMATS", "Row", "Wanted", "rows"]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One transaction as an accountant sees it; credits are negative."""
+    """One transaction as an accountant sees it; credits are negative.
+
+    `tip_minor` is part of the amount; a tip that came later is a row of its own, which names its
+    sale in `original`. `instalment` is plan and periods.
+    """
 
     merchant: str
     terminal: str
@@ -43,6 +47,9 @@ class Row:
     net_minor: int
     currency: str
     note: str
+    tip_minor: int = 0
+    instalment: str = ""
+    original: str = ""
 
 
 COLUMNS: Mapping[str, str] = {
@@ -63,8 +70,11 @@ COLUMNS: Mapping[str, str] = {
     "net_minor": "结算金额",
     "currency": "币种",
     "note": "备注",
+    "tip_minor": "其中小费",
+    "instalment": "分期",
+    "original": "原交易",
 }
-_MONEY = ("amount_minor", "fee_minor", "net_minor")
+_MONEY = ("amount_minor", "fee_minor", "net_minor", "tip_minor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +147,7 @@ FORMATS: Mapping[str, Callable[[Sequence[Row]], bytes]] = {
 
 def _row(transaction: Transaction, schedule: Schedule, merchant: str) -> Row:
     intent, answer = transaction.begun.intent, transaction.answer
-    counts = transaction.counts
+    counts, plan = transaction.counts, intent.instalment
     fee = schedule.fee(transaction)
     amount = fee.minor if counts else 0
     charged = fee.fee_minor if counts else 0
@@ -149,7 +159,7 @@ def _row(transaction: Transaction, schedule: Schedule, merchant: str) -> Row:
         batch=transaction.key.batch,
         voucher=transaction.key.stan,
         reference=answer.reference if answer else "",
-        auth_code=answer.auth_code if answer else "",
+        auth_code=intent.auth_code or (answer.auth_code if answer else ""),
         card=intent.card_masked,
         card_kind=fee.card,
         operator=intent.operator,
@@ -159,6 +169,9 @@ def _row(transaction: Transaction, schedule: Schedule, merchant: str) -> Row:
         net_minor=amount - charged,
         currency=intent.amount.currency.code,
         note=intent.note,
+        tip_minor=intent.tip.minor if counts and intent.tip else 0,
+        instalment=f"{plan.plan} {plan.periods}" if plan else "",
+        original=str(intent.original or ""),
     )
 
 
