@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from bench.claim import Claim
@@ -15,7 +16,10 @@ from posfw.values.identity import Key
 from posfw.values.money import Money
 from posfw.values.transaction import Begun, Intent, Kind
 
+ANCHOR = bytes(8) + (20_000).to_bytes(2, "big")  # entry 20,000 of the terminal's journal
+ISO_ANCHOR = bytes(8 + 4)  # fields of ISO 8583 have a fixed form
 PIN_BLOCK = bytes(16)  # ISO 9564-1 format 4: AES needs 16 bytes in either message
+PIN_KSN = bytes(12)  # of the PIN pad's own key: whoever decrypts the block must be told
 # A contactless or chip sale's DE55: the tags of the payments page, section 3.1, usual lengths.
 DE55 = bytes.fromhex(
     "9F2608" + "00" * 8 + "9F2701" + "80" + "9F1013" + "00" * 19 + "9F3704" + "00" * 4
@@ -38,7 +42,7 @@ HEAD = bytes(2) + bytes(5) + bytes(6) + bytes(2) + bytes(8)  # length, TPDU, hea
 
 
 def _iso_request() -> bytes:
-    """0200: DE 2 3 4 11 14 22 23 25 26 35 41 42 49 52 53 55 60 63 64 (UnionPay, 消费)."""
+    """0200: DE 2 3 4 11 14 22 23 25 26 35 41 42 49 52 53 55 60-64 (UnionPay, 消费)."""
     track = CARD.track2.reveal().decode().replace("=", "D")
     track += "F" * (-len(track) % 32)  # AES-encrypted whole: blocks of 16 bytes
     key_serial = ELEMENT.initial_key_id + bytes(4)  # whoever uses DUKPT must send it
@@ -46,7 +50,7 @@ def _iso_request() -> bytes:
         HEAD, _llvar("6250941006528599"), bytes(3), bytes(6), bytes(3), bytes(2), bytes(2),
         bytes(2), bytes(1), bytes(1), b"\x48" + bytes.fromhex(track), TERMINAL.encode(),
         MERCHANT.encode(), b"156", PIN_BLOCK, bytes(8), _lllvar(DE55), _lllvar(bytes(6)),
-        _lllvar(b"01 "), _lllvar(key_serial), bytes(8),
+        _lllvar(PIN_KSN), _lllvar(ISO_ANCHOR), _lllvar(b"01 "), _lllvar(key_serial), bytes(8),
     ]  # fmt: skip
     return b"".join(parts)
 
@@ -71,13 +75,14 @@ def _ours() -> tuple[int, int]:
         track2=CARD.track2,
         emv=Secret(DE55),
         sequence=1,
-        pin_block=Secret(PIN_BLOCK),
+        pin_block=Secret(PIN_BLOCK + PIN_KSN),
     )
     at = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
     intent = Intent(Kind.SALE, Money(1200), EntryMode.CHIP, "", bytes(16), "01", at)
     begun = Begun(Key(TERMINAL, 123, 4567), 4567, intent)
     sealed = seal_card(card, begun, ELEMENT, bytes(12))
     request = requests.authorise(begun, MERCHANT, card, sealed)
+    request = replace(request, fields={**request.fields, Field.ANCHOR: ANCHOR})
     protected = protect_request(request, ELEMENT, begun.ksn_counter)
     opened = open_request(protected.data, lambda _: ELEMENT)
     fields: dict[Field, str] = {
@@ -99,8 +104,9 @@ def wire_bytes() -> Claim:
         sum(iso),
         "bytes",
         1.0,
-        f"chip sale with track, DE55, PIN block: {request} + {answer}; other: ISO 8583 with TPDU,"
-        f" header, encrypted track, key serial number and 8-byte MAC: {iso[0]} + {iso[1]}",
+        f"chip sale with track, DE55, PIN block, journal's head: {request} + {answer}; other: ISO"
+        " 8583 with TPDU, header, encrypted track, both key serial numbers, 8-byte MAC and the"
+        f" same head: {iso[0]} + {iso[1]} (without a head {sum(iso) - len(_lllvar(ISO_ANCHOR))})",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -321,6 +321,46 @@ async def test_a_dead_address_does_not_block_the_next(tmp_path: Path) -> None:
             while not made.online:
                 await made.changed()
         group.cancel_scope.cancel()
+
+
+async def test_the_address_that_answered_last_is_tried_first(tmp_path: Path) -> None:
+    """A dead one costs its time limit once, not at every connection."""
+    certificates = folder(tmp_path)
+    met: list[str] = []
+
+    def noted(name: str, peer: Peer) -> Peer:
+        async def take(stream: SocketStream) -> None:
+            met.append(name)
+            await peer(stream)
+
+        return take
+
+    streets = [Street(noted("dead", mute)), Street(noted("good", good(certificates)))]
+    async with AsyncExitStack() as stack, anyio.create_task_group() as group:
+        for street in streets:
+            listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+            await stack.enter_async_context(listener)
+            street.port = listener.extra(SocketAttribute.local_port)
+            group.start_soon(listener.serve, street.take)
+        settings = UplinkSettings(
+            addresses=tuple(f"127.0.0.1:{street.port}" for street in streets),
+            server_name=SERVER_NAME,
+            terminal=TERMINAL,
+            merchant=MERCHANT,
+            connect_timeout_s=0.2,
+        )
+        dial = dialler(
+            ca=certificates.ca,
+            certificate=certificates.device,
+            key=certificates.device_key,
+            settings=settings,
+        )
+        for _ in range(3):
+            stream = await dial()
+            assert stream.extra(SocketAttribute.remote_port) == streets[1].port
+            await anyio.aclose_forcefully(stream)
+        group.cancel_scope.cancel()
+    assert met == ["dead", "good", "good", "good"]
 
 
 @pytest.mark.parametrize(

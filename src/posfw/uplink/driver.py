@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -89,7 +90,8 @@ def dialler(
 ) -> Dial:
     """Return what opens the line: the addresses in turn, each with its own time limit.
 
-    The TLS files are read for every connection: a renewed certificate needs no restart.
+    The one that answered last is tried first: a dead one costs its time limit once. The TLS files
+    are read for every connection: a renewed certificate needs no restart.
 
     Args:
         ca: the acquirer's CA, PEM; no other is trusted.
@@ -102,7 +104,7 @@ def dialler(
         ConfigError: TLS files or an address that cannot be used.
     """
     client_context(ca=ca, certificate=certificate, key=key)  # a mistake is told at start-up
-    targets = [host_and_port(address) for address in settings.addresses]
+    targets = deque(host_and_port(address) for address in settings.addresses)
 
     async def dial() -> ByteStream:
         behind = await _behind(floor)
@@ -115,7 +117,7 @@ def dialler(
         except ConfigError as error:
             raise LinkError(error.cause, code="NET-109") from error
         codes: list[str] = []
-        for host, port in targets:
+        for host, port in tuple(targets):
             try:
                 with anyio.fail_after(settings.connect_timeout_s):
                     stream = await anyio.connect_tcp(
@@ -130,6 +132,7 @@ def dialler(
                 continue
             code = "" if behind is None else _time_code(stream, behind)
             if not code:
+                targets.rotate(-targets.index((host, port)))
                 return stream
             codes.append(code)
             await anyio.aclose_forcefully(stream)
