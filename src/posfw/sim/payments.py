@@ -55,6 +55,7 @@ class Payments:
         pin_base_key: base derivation key of the PIN pads; without it no PIN is looked at.
         pins: PINs by card number; every other card has `TEST_PIN`.
         pins_seen: how many PINs were right and wrong.
+        entry_modes: of the authorisation requests, in order.
     """
 
     bank: Bank = field(default_factory=Bank)
@@ -66,6 +67,7 @@ class Payments:
     pin_base_key: bytes = field(default=b"", repr=False)
     pins: dict[str, str] = field(default_factory=dict, repr=False)
     pins_seen: Counter[str] = field(default_factory=Counter)
+    entry_modes: list[int] = field(default_factory=list)
 
     def voucher(self, request: Opened) -> dict[Field, Any]:
         """Keep what belongs to one transaction; a repeat is 94."""
@@ -80,6 +82,7 @@ class Payments:
         """Ask the bank; a chip must have made its cryptogram over this very transaction."""
         fields, place = request.message.fields, place_of(request.message)
         kind, minor = str(fields.get(Field.KIND)), _number(fields.get(Field.AMOUNT))
+        self.entry_modes.append(_number(fields.get(Field.ENTRY_MODE)))
         chip = _chip(request)
         if chip is not None and not self._genuine(chip):
             # Remembered as any decline: a repeat and an inquiry hear the same.
