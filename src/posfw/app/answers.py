@@ -67,5 +67,10 @@ def refusal_answer(refusal: Any, texts: Texts) -> dict[str, Any]:
         "ending": "failed",
         "kind": "refused",
         "code": refusal.code,
-        "lines": [texts(refusal.cause), texts(refusal.next_step), f"({refusal.code})"],
+        "lines": [
+            "失败 / Not carried out",
+            texts(refusal.cause),
+            texts(refusal.next_step),
+            f"({refusal.code})",
+        ],
     }

@@ -107,9 +107,12 @@ async def _outcome(
 def error_body(error: PosfwError, texts: Texts) -> dict[str, Any]:
     """Return an error as the control protocol and `--json` show it.
 
-    `text` tells it in the merchant's language, by its code; it is the code where none is known.
+    An error in the middle of a transaction has its `ending`, which is unknown, and its `key`; any
+    other means that nothing was begun. `text` tells it in the merchant's language, by its code; it
+    is the code where none is known.
     """
-    return {
+    doubt = {name: error.facts[name] for name in ("ending", "key") if name in error.facts}
+    return doubt | {
         "code": error.stable_code,
         "cause": error.cause,
         "effect": error.effect_text,

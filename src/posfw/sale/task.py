@@ -32,6 +32,7 @@ from posfw.sale.machine import (
     Seal,
     Sealed,
     Start,
+    State,
     Unsealed,
     Waited,
     after_restart,
@@ -39,7 +40,7 @@ from posfw.sale.machine import (
 from posfw.sale.payer import Payer
 from posfw.sale.rules import Rule, broken, counts
 from posfw.values.card import CardRead, EntryMode
-from posfw.values.errors import KeyStoreError, MisuseError
+from posfw.values.errors import KeyStoreError, MisuseError, PosfwError
 from posfw.values.money import Money
 from posfw.values.outcome import Outcome, Unknown
 from posfw.values.transaction import (
@@ -55,6 +56,9 @@ from posfw.values.transaction import (
 __all__ = ["Outlook", "Sales", "Watch"]
 
 UNASKED: Final = Holder()
+# After a fault in the middle; what the restart does with it stands in `machine.after_restart`.
+IN_DOUBT = "未知-勿重刷 / Unknown: do not swipe again; the next start ends it."
+
 Watch = Callable[[Effect], None]
 Since = Callable[[Transaction], Awaitable[Iterable[Transaction]]]
 
@@ -217,10 +221,17 @@ class Sales:
     async def _drive(self, start: Start, sides: _Sides, watch: Watch) -> Conclusion:
         machine = SaleMachine()
         events: deque[Event] = deque([start])
-        while events:
-            for effect in machine.receive(events.popleft(), self.clock.now()):
-                watch(effect)
-                events.append(await self._perform(effect, sides))
+        try:
+            while events:
+                for effect in machine.receive(events.popleft(), self.clock.now()):
+                    watch(effect)
+                    events.append(await self._perform(effect, sides))
+        except PosfwError as error:
+            if machine.state not in (State.IDLE, State.RECORDING):
+                # Bytes may have left and no ending is durable: nobody may take it for a failure.
+                error.effect_text = IN_DOUBT
+                error.facts |= {"ending": "unknown", "key": str(machine.begun.key)}
+            raise
         if machine.conclusion is None:
             raise MisuseError("The transaction ended without a conclusion.")
         return machine.conclusion
