@@ -72,7 +72,7 @@ cuts: env-dev  ## cut the power of the journal CUTS times (SEED), and of wrong o
 	@$(PY) -m tests.power.campaign --cuts $(CUTS) --seed $(SEED)
 
 simulate: env-dev  ## DAYS terminal-days on virtual time with every fault (SEED), and wrong terminals
-	@$(PY) -m tests.simulation --days $(DAYS) --seed $(SEED) --plants 10
+	@$(PY) -m tests.simulation --days $(DAYS) --seed $(SEED) --plants 20
 
 kills: env-dev  ## SIGKILL the real terminal KILLS times while it sells
 	@$(PY) -m tests.system.sigkill --kills $(KILLS) --seed $(SEED)

@@ -27,6 +27,7 @@ class Chaos:
             "line_down": self._line_down,
             "power_cut": self._power_cut,
             "cut_in_write": self._cut_in_write,
+            "cut_in_print": self._cut_in_print,
             "process_killed": self._process_killed,
             "disk_error": self._disk_error,
             "disk_full": self._disk_full,
@@ -50,7 +51,7 @@ class Chaos:
         chance = Random(f"{name} {self._shop.options.seed}")
         while True:
             await anyio.sleep(chance.expovariate(rate / DAY_S))
-            if name != "cut_in_write":  # told when it happens
+            if name not in ("cut_in_write", "cut_in_print"):  # told when they happen
                 self._shop.trace.fault(name)
             await happens()
 
@@ -63,7 +64,7 @@ class Chaos:
         shop = self._shop
         shop.healed = shop.network.healed = True
         shop.network.down = False
-        shop.disk.cut_in = 0
+        shop.disk.cut_in = shop.cut_in_print = 0
         shop.disk.heal()
         shop.clock.wrong_s = 0.0
         shop.reader_plugged = shop.cable_plugged = shop.powered = True
@@ -88,6 +89,9 @@ class Chaos:
 
     async def _cut_in_write(self) -> None:
         self._shop.disk.cut_in = self._chance.randrange(1, 60)
+
+    async def _cut_in_print(self) -> None:
+        self._shop.cut_in_print = self._chance.randrange(1, 30)
 
     async def _disk_error(self) -> None:
         self._break(("xWrite",), full=False)

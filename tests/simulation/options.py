@@ -27,6 +27,7 @@ _A_DAY: Final = {
     "line_down": (1, 8),
     "power_cut": (1, 10),
     "cut_in_write": (1, 6),
+    "cut_in_print": (1, 6),
     "process_killed": (1, 6),
     "disk_error": (0.5, 2),
     "disk_full": (0.5, 2),

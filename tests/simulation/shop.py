@@ -160,6 +160,7 @@ class Shop:
         self.reader: End | None = None
         self.reader_plugged = True
         self.cable_plugged = True
+        self.cut_in_print = 0
         self._wires: list[MemoryWire] = []
         self._folder = folder
         self._state = folder / "life0"
@@ -244,7 +245,7 @@ class Shop:
             return
         self.trace("cut", self._life)
         self.alive = self.ready = False
-        self.disk.cut_in = 0
+        self.disk.cut_in = self.cut_in_print = 0
         self.disk.heal()
         self._files_live_on()
         self.loop.cut(self._life)
@@ -265,6 +266,15 @@ class Shop:
     def _cut_in_write(self) -> None:
         self.trace.fault("cut_in_write")
         self.cut(self.chance.choice((3.0, 60.0, 1800.0)))
+
+    def _sent_to_print(self) -> None:
+        """Take the power away in the middle of a slip, some bytes after it was decided."""
+        if self.cut_in_print:
+            self.cut_in_print -= 1
+            if not self.cut_in_print:
+                self.trace.fault("cut_in_print")
+                off_s = self.chance.choice((3.0, 60.0))
+                outside(0.0, lambda: self.cut(off_s))
 
     def _disk_hit(self) -> None:
         self.trace("disk fails")
@@ -293,9 +303,9 @@ class Shop:
                 raise DeviceError("no reader")
             self.reader, theirs = pair()
             return theirs
-        if not self.cable_plugged:
-            raise DeviceError("no printer")
-        wire: Any = MemoryWire(self.printer)  # a Wire is all that the printer's driver needs
+        if "printer" not in url or not self.cable_plugged:
+            raise DeviceError("not plugged in")
+        wire: Any = _Cable(self.printer, self._sent_to_print)  # a Wire is all that the printer's driver needs
         self._wires = [wire]
         return cast("ByteStream", wire)
 
@@ -315,6 +325,18 @@ class Shop:
         self.trace("sent", message.type.name, message.batch, message.stan, data)
         raw = self.terminal.journal.raw if self.terminal and self.alive else None
         self.oracle.sent(message, counter, data, raw)
+
+
+class _Cable(MemoryWire):
+    """The printer's wire, which tells what it carries."""
+
+    def __init__(self, printer: PrinterSim, sent: Callable[[], None]) -> None:
+        super().__init__(printer)
+        self._sent = sent
+
+    async def send(self, item: bytes) -> None:
+        await super().send(item)
+        self._sent()
 
 
 def _board(options: Options) -> BoardProfile:
