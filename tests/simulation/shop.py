@@ -305,7 +305,8 @@ class Shop:
             return theirs
         if "printer" not in url or not self.cable_plugged:
             raise DeviceError("not plugged in")
-        wire: Any = _Cable(self.printer, self._sent_to_print)  # a Wire is all that the printer's driver needs
+        # A Wire is all that the printer's driver needs.
+        wire: Any = _Cable(self.printer, self._sent_to_print)
         self._wires = [wire]
         return cast("ByteStream", wire)
 
