@@ -1,7 +1,7 @@
 # U-Boot's boot script: which slot, one try less, both told to Linux. Pairs with update/bootstate.py.
 # Two copies of the state lie on partition `state`; the older one is overwritten and read back.
-setenv at 0x4a000000
-setenv back 0x4a010000
+setenv at 0x46000000
+setenv back 0x46010000
 part start virtio 0 state start
 setexpr other ${start} + 0x400
 setenv names "BOOT_ORDER BOOT_A_LEFT BOOT_B_LEFT BOOT_TRIAL BOOT_COUNTER BOOT_SEQ"

@@ -24,7 +24,7 @@ from station.image_users import write_users
 from station.outcome import BenchError, Exit, tell
 from station.signing import development_keys
 
-__all__ = ["Plan", "build", "disk", "main"]
+__all__ = ["Plan", "build", "disk", "kernel_file", "main"]
 
 HERE = Path(__file__).parent
 DEPLOY = REPOSITORY / "deploy/update"
@@ -92,6 +92,8 @@ def build(plan: Plan) -> Path:
     kernel_file(
         plan.image / "vmlinuz", plan.image / "initrd.gz", plan.out, table["kernel_mib"], epoch
     )
+    for name in ("vmlinuz", "initrd.gz"):
+        shutil.copyfile(plan.image / name, plan.out / name)
     script = work / "boot.scr"
     run(["mkimage", "-q", "-A", "arm64", "-T", "script", "-C", "none", "-n", "posfw", "-d",
         DEPLOY / "boot.cmd", script], extra={"SOURCE_DATE_EPOCH": str(epoch)})  # fmt: skip

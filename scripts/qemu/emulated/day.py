@@ -141,7 +141,7 @@ def short_script() -> tuple[Step, ...]:
 @asynccontextmanager
 async def opened(
     board: str, folder: Path, *, seed: int = 1, more: Sequence[str] = (), rtc: str = "utc",
-    slips: Path | None = None, blank: bool = False,
+    slips: Path | None = None, blank: bool = False, make: Callable[..., Guest] = Guest,
 ) -> AsyncIterator[GuestDay]:  # fmt: skip
     """Set up rig and machine in an empty folder; the machine is off."""
     profile = Shelf([REPOSITORY / "boards"]).load(board)
@@ -151,7 +151,7 @@ async def opened(
     ):
         extra = folder / "extra"
         await anyio.to_thread.run_sync(_site, around, extra, MACHINES[board].site)
-        guest = Guest(board, folder / "machine", around.ports, extra, more=tuple(more), rtc=rtc)
+        guest = make(board, folder / "machine", around.ports, extra, more=tuple(more), rtc=rtc)
         await anyio.to_thread.run_sync(guest.prepare)
         day = GuestDay(around, folder, Report(seed), group, cards=deck(seed), guest=guest)
         with (folder / "wire.bin").open("ab") as capture:
