@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,7 @@ __all__ = [
 ]
 
 INSTALL_S: Final = 900.0
+MAX_LINE: Final = 16_384
 KEYRING: Final = "etc/rauc/keyring.pem"
 RunTool = Callable[[Sequence[str]], tuple[int, str]]
 
@@ -319,3 +321,31 @@ def _number(value: object) -> int:
 def places_here() -> Places:
     """Return the device's places; $POSFW_UPDATE_ROOT moves them in tests of the whole chain."""
     return Places(Path(os.environ.get("POSFW_UPDATE_ROOT", "/")))
+
+
+def main(words: Sequence[str]) -> int:
+    """Be what systemd and RAUC start: `serve`, `judge`, or `backend CALL…`.
+
+    Kept apart from `posfw`: RAUC calls this a dozen times in an installation.
+    """
+    places = places_here()
+    try:
+        match list(words):
+            case ["serve"]:
+                body = answer(Installer(places), sys.stdin.readline(MAX_LINE))
+                sys.stdout.write(json.dumps(body, ensure_ascii=False) + "\n")
+            case ["judge"]:
+                judge_mounted(places, Path(os.environ["RAUC_BUNDLE_MOUNT_POINT"]))
+            case ["backend", *call]:
+                said = backend(places, call)
+                sys.stdout.write(said + "\n" if said else "")
+            case _:
+                raise CodecError("Known are serve, judge and backend.")
+    except PosfwError as error:
+        sys.stderr.write(f"{error}\n")
+        return type(error).exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,10 +1,7 @@
-"""`posfw update`: look, check, install a bundle, mark by hand; and the installer's side."""
+"""`posfw update`: look at slots, check and install a bundle, mark by hand."""
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -59,35 +56,3 @@ def install(bundle: str, state: Path, *, restart: bool, as_json: bool) -> int:
 def mark(state: Path, *, as_json: bool) -> int:
     """Try again to prove the running slot and mark it good: self-test, echo. 确认更新"""
     return _ask(state, "mark", {}, as_json=as_json)
-
-
-@update.command(hidden=True)
-def serve() -> int:
-    """Answer one request on standard input: started as root for each connection."""
-    from posfw.app.updater import Installer, answer, places_here  # noqa: PLC0415 - root's side only
-
-    body = answer(Installer(places_here()), sys.stdin.readline(16_384))
-    sys.stdout.write(json.dumps(body, ensure_ascii=False) + "\n")
-    return 0
-
-
-@update.command(hidden=True)
-@click.argument("words", nargs=-1)
-def backend(words: tuple[str, ...]) -> int:
-    """Answer a boot loader call of RAUC: get-primary, set-primary, get-state, set-state."""
-    from posfw.app.updater import backend as call  # noqa: PLC0415 - root's side only
-    from posfw.app.updater import places_here  # noqa: PLC0415
-
-    said = call(places_here(), words)
-    if said:
-        click.echo(said)
-    return 0
-
-
-@update.command(hidden=True)
-def judge() -> int:
-    """Judge the bundle that RAUC mounted at $RAUC_BUNDLE_MOUNT_POINT, before it writes."""
-    from posfw.app.updater import judge_mounted, places_here  # noqa: PLC0415 - root's side only
-
-    judge_mounted(places_here(), Path(os.environ["RAUC_BUNDLE_MOUNT_POINT"]))
-    return 0
