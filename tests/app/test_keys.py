@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from posfw.app.keys import KeyCare, Keys, load_keys, open_keys
+from posfw.app.keys import KeyCare, Keys, load_keys, open_keys, set_transport_key
 from posfw.app.verbs import Body
 from posfw.board.profile import BoardProfile
 from posfw.board.site import Site, Timing
@@ -145,8 +145,8 @@ import shutil, sys
 from pathlib import Path
 import pkcs11
 from posfw.app.keys import open_keys
-from posfw.app.keys import load_keys
-from posfw.keys import ceremony, software, token as token_keys
+from posfw.app.keys import load_keys, set_transport_key
+from posfw.keys import software, token as token_keys
 from posfw.keys.block import sealed
 from posfw.values.errors import KeyStoreError
 from tests.app.test_keys import CARD, KEYS, LIBRARY, board, site
@@ -166,7 +166,10 @@ session = token_keys.open_session(LIBRARY, label, "87654321")
 print("no keys", code(lambda: open_keys(profile, here)))
 block = sealed(b"T" * 32, **KEYS)
 print("no transport key", code(lambda: load_keys(profile, here, block, None)))
-ceremony.set_transport_key(session, b"T" * 32)
+transport = Path(pin).with_name("transport")
+transport.write_text((b"T" * 32).hex())
+transport.chmod(0o600)
+set_transport_key(profile, here, transport)
 print("loaded", code(lambda: load_keys(profile, here, block, None)))
 print("loaded twice", code(lambda: load_keys(profile, here, block, None)))
 session.close()
@@ -342,7 +345,12 @@ def test_a_key_block_is_loaded_into_a_file_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "mode", "code"),
-    [("00" * 32, 0o600, "SEC-017"), ("54" * 32, 0o640, "SEC-002"), ("key", 0o600, "SEC-003")],
+    [
+        ("00" * 32, 0o600, "SEC-017"),
+        ("54" * 32, 0o640, "SEC-002"),
+        ("key", 0o600, "SEC-003"),
+        ("54" * 16, 0o600, "SEC-003"),
+    ],
 )
 def test_a_transport_key_that_is_none_loads_nothing(
     tmp_path: Path, content: str, mode: int, code: str
@@ -369,3 +377,8 @@ def test_chance_and_cmac_go_through_the_holder(tmp_path: Path) -> None:
     assert len(found.keys.random(16)) == 16
     expected = software.SoftwareElement(**KEYS).cmac_key(3).mac(b"x")
     assert found.keys.cmac_key(3).mac(b"x") == expected
+
+
+def test_a_board_without_a_token_takes_no_transport_key(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no token"):
+        set_transport_key(board("simulated", "software"), site(file="x"), tmp_path / "none")

@@ -24,7 +24,7 @@ from posfw.values.errors import ConfigError, KeyStoreError, RefusedError
 from posfw.values.events import Record, Topic
 from posfw.values.transaction import Standing
 
-__all__ = ["KeyCare", "Keys", "load_keys", "open_keys"]
+__all__ = ["KeyCare", "Keys", "load_keys", "open_keys", "set_transport_key"]
 
 T = TypeVar("T")
 Approve = Callable[[Body, Action, str], Awaitable[object]]
@@ -270,6 +270,20 @@ def load_keys(board: BoardProfile, site: Site, text: str, transport: Path | None
     return software.load(path)
 
 
+def set_transport_key(board: BoardProfile, site: Site, path: Path) -> None:
+    """Put the transport key of a file into the board's token: a key ceremony's one step.
+
+    Raises:
+        ConfigError: the board has no token, or the site file does not say where it is.
+        KeyStoreError: no key of 32 bytes in the file, or the token fails.
+    """
+    if _kind(board) != "pkcs11":
+        raise ConfigError("This board has no token; `posfw keys load` takes the transport key.")
+    key = _transport_key(path)
+    with closing(_session(site)) as session:
+        _part("ceremony").set_transport_key(session, key)
+
+
 def _kind(board: BoardProfile) -> str:
     kind = str(board.table("keys").get("element", "software"))
     if kind != "pkcs11" and not board.simulated:
@@ -290,9 +304,16 @@ def _said(site: Site, name: str) -> str:
 
 def _transport_key(path: Path) -> bytes:
     try:
-        return bytes.fromhex(_secret_text(path))
-    except ValueError as error:
-        raise KeyStoreError(f"The file {path} holds no key.", code="SEC-003") from error
+        key = bytes.fromhex(_secret_text(path))
+    except ValueError:
+        key = b""
+    if len(key) != software.KEY_BYTES:
+        raise KeyStoreError(
+            f"The file {path} holds no key of 32 bytes.",
+            code="SEC-003",
+            next_step="Write 64 hexadecimal digits into it.",
+        )
+    return key
 
 
 def _secret_text(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,9 @@ from posfw.cli.asking import json_option, perform
 from posfw.cli.operator import approval_option, with_approval
 from posfw.cli.places import board_here, state_option
 from posfw.values.errors import ConfigError
+
+if TYPE_CHECKING:
+    from posfw.board.site import Site
 
 __all__ = ["keys"]
 
@@ -55,12 +59,8 @@ def load(
     The terminal need not run. Keys that are there are never written over.
     """
     from posfw.app.keys import load_keys  # noqa: PLC0415 - the other commands only ask
-    from posfw.board.site import parse_site  # noqa: PLC0415 - as above
 
-    path = site or state / "site.toml"
-    if not path.is_file():
-        raise ConfigError(f"There is no site file at {path}.", code="CFG-020")
-    found = parse_site(path.read_text(encoding="utf-8"), source=str(path))
+    found = _site(site or state / "site.toml")
     text = block.read_text(encoding="utf-8", errors="replace")
     made = load_keys(board_here(board, production=False), found, text, transport)
     check, secret_check = (value.hex() for value in made.check_values())
@@ -72,6 +72,33 @@ def load(
         for name, value in facts.items():
             click.echo(f"{name:14} {value}")
     return 0
+
+
+@keys.command()
+@click.argument("file", type=_FILE)
+@click.option("--board", default="", help="Board id or folder; default: this machine's own. 机型")
+@click.option("--site", type=_FILE, help="Site file; default: the state folder's. 站点文件")
+@state_option
+def transport(file: Path, board: str, site: Path | None, state: Path) -> int:
+    """Put the transport key in FILE into the token: once, in a key ceremony. 注入传输密钥
+
+    FILE has 64 hexadecimal digits and belongs to its owner alone; destroy it afterwards.
+    """
+    from posfw.app.keys import set_transport_key  # noqa: PLC0415 - the other commands only ask
+
+    set_transport_key(
+        board_here(board, production=False), _site(site or state / "site.toml"), file
+    )
+    click.echo("The token has the transport key. Destroy the file. 请销毁文件")
+    return 0
+
+
+def _site(path: Path) -> Site:
+    from posfw.board.site import parse_site  # noqa: PLC0415 - the other commands only ask
+
+    if not path.is_file():
+        raise ConfigError(f"There is no site file at {path}.", code="CFG-020")
+    return parse_site(path.read_text(encoding="utf-8"), source=str(path))
 
 
 @keys.command()

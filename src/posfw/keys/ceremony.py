@@ -69,7 +69,7 @@ def load_block(session: Any, block: KeyBlock) -> None:
             raise KeyStoreError(
                 "The token has no transport key.",
                 code="SEC-018",
-                next_step="Set one in a key ceremony: docs/uplink.md, Keys.",
+                next_step="Set one in a key ceremony: posfw keys transport",
             ) from error
         first = _unwrapped(transport, block.initial_key, KeyType.AES, only(Attribute.DERIVE))
         secret = _unwrapped(transport, block.secret, GENERIC, only(Attribute.SIGN))
