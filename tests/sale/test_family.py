@@ -122,6 +122,19 @@ def test_an_advice_does_not_overtake_that_of_its_original() -> None:
     assert code(intent(Kind.ADJUST, 1), stored) == "SAL-305"
 
 
+@pytest.mark.parametrize("state", [State.BEGUN, State.REVERSING])
+@pytest.mark.parametrize("kind", [k for k in KINDS if k.is_advice])
+def test_an_advice_waits_until_nothing_about_its_original_is_in_doubt(
+    kind: Kind, state: State
+) -> None:
+    held = kind is Kind.COMPLETION_ADVICE
+    first = made(Kind.PREAUTH if held else Kind.OFFLINE_SALE)
+    void = made(Kind.PREAUTH_VOID if held else Kind.VOID, 2, state=state)
+    assert code(intent(kind, 1), family(first, [void])) == "SAL-322"
+    ended = replace(void, state=State.REVERSED)
+    assert code(intent(kind, 1), family(first, [ended])) == ""
+
+
 def test_only_an_offline_sale_is_adjusted_and_something_stays_of_it() -> None:
     stored = Family(made(Kind.SALE, offline=True))
     called = Family(made(Kind.OFFLINE_SALE))

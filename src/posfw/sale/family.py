@@ -56,6 +56,7 @@ class Family:
         tipped_minor: tips since; one that was given with the sale is part of its amount.
         adjusted_minor: adjustments since, those downwards negative.
         unsent: one of these has not reached the acquirer.
+        doubtful: one, such as a void, has not ended: how the acquirer has the original is unknown.
     """
 
     original: Transaction
@@ -64,6 +65,7 @@ class Family:
     tipped_minor: int = 0
     adjusted_minor: int = 0
     unsent: bool = False
+    doubtful: bool = False
 
     @property
     def authorised_minor(self) -> int:
@@ -80,11 +82,8 @@ class Family:
 
 def family(original: Transaction, transactions: Iterable[Transaction]) -> Family:
     """Gather what names this original among the transactions."""
-    approved = [
-        t
-        for t in transactions
-        if t.begun.intent.original == original.key and t.state is State.APPROVED and not t.voided
-    ]
+    about = [t for t in transactions if t.begun.intent.original == original.key]
+    approved = [t for t in about if t.state is State.APPROVED and not t.voided]
     kinds = {t.begun.intent.kind for t in approved}
 
     def sum_of(kind: Kind) -> int:
@@ -97,6 +96,7 @@ def family(original: Transaction, transactions: Iterable[Transaction]) -> Family
         tipped_minor=sum_of(Kind.TIP),
         adjusted_minor=sum_of(Kind.ADJUST) - sum_of(Kind.ADJUST_DOWN),
         unsent=not all(t.acknowledged for t in approved),
+        doubtful=not all(t.state.final for t in about),
     )
 
 
@@ -121,6 +121,9 @@ def check(
         return Refusal("SAL-302", "The original is not open for this.", "Print it and look.")
     if needs_same_batch and original.key.batch != batch:
         return Refusal("SAL-303", "The original is already settled.", "Make a refund instead.")
+    if intent.kind.is_advice and found.doubtful:
+        # An online request waits for the reversal; an advice could overtake it and be refused.
+        return Refusal("SAL-322", "Something about it has not ended.", "Wait for the line.")
     return judge(intent, found, rules, now)
 
 
