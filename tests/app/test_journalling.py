@@ -20,7 +20,7 @@ from posfw.journal.store import Journal
 from posfw.journal.task import BackupPolicy
 from posfw.keys import software
 from posfw.sim.rig import SITE
-from posfw.values.errors import JournalArchiveError
+from posfw.values.errors import InputError, JournalArchiveError
 from posfw.values.events import Record, Topic
 from posfw.values.printjob import JobState
 from tests.journal.fakes import NOW, SALE, FixedClock, approved
@@ -106,11 +106,12 @@ async def test_a_file_that_nobody_runs_answers_with_its_archive(tmp_path: Path) 
     async with running(tmp_path) as part:
         await part.journal.archive(NOW, 0)
     path, site = tmp_path / "journal.db", site_of(tmp_path)
+    key = (await anyio.to_thread.run_sync(software.load, Path(site.key_file))).chain_key()
 
     async def looked(function: Callable[..., Any], *values: Any, **named: Any) -> Any:
         return await anyio.to_thread.run_sync(partial(function, path, *values, **named))
 
-    verdict = await looked(journalling.file_verify, site, whole=True)
+    verdict = await looked(journalling.file_verify, key, whole=True)
     assert (verdict["ok"], verdict["first_bad"]) == (True, None)
     assert (await looked(journalling.file_life, f"{TERMINAL}-000001-000001"))[
         "state"
@@ -120,9 +121,16 @@ async def test_a_file_that_nobody_runs_answers_with_its_archive(tmp_path: Path) 
     data = bytearray(await anyio.Path(tmp_path / "journal.db.archive").read_bytes())
     data[8192:] = bytes(b ^ 0xFF for b in data[8192:])
     await anyio.Path(tmp_path / "journal.db.archive").write_bytes(data)
-    assert (await looked(journalling.file_verify, site))["ok"]
+    verdict = await looked(journalling.file_verify, key)
+    assert verdict["ok"]
+    known = await looked(journalling.file_verify, key, code=verdict["head"].lower())
+    assert (known["ok"], known["slip_entry"]) == (True, verdict["entries"])
+    foreign = await looked(journalling.file_verify, key, code="00000000")
+    assert (foreign["ok"], foreign["first_bad"], foreign["slip_entry"]) == (False, None, None)
+    with pytest.raises(InputError):
+        await looked(journalling.file_verify, key, code="not one")
     with pytest.raises(JournalArchiveError):
-        await looked(journalling.file_verify, site, whole=True)
+        await looked(journalling.file_verify, key, whole=True)
 
 
 async def test_copies_are_kept_and_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,6 +122,34 @@ def test_days_bound_an_export(state: Path, capsys: pytest.CaptureFixture[str]) -
         assert len(out.read_text(encoding="utf-8").splitlines()) == count
 
 
+def test_a_slips_code_is_held_against_a_file(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, body, _ = posfw(capsys, "verify", "--state", state)
+    head = body["result"]["head"]
+    code, body, _ = posfw(capsys, "verify", "--head", head, "--state", state)
+    assert (code, body["result"]["slip_entry"]) == (0, 6)
+    code, body, _ = posfw(capsys, "verify", "--head", "00C0FFEE", "--state", state)
+    assert (code, body["result"]["first_bad"]) == (6, None)
+    assert main(["journal", "verify", "--head", "00C0FFEE", "--state", str(state)]) == 6
+    assert "No entry has the code 00C0FFEE" in capsys.readouterr().out
+
+
+async def test_a_running_terminal_finds_a_slips_code(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with running(state) as journal:
+        head = await journal.head()
+
+        async def verify(code: str) -> tuple[int, Any, str]:
+            arguments = ("verify", "--head", code, "--state", state)
+            return await anyio.to_thread.run_sync(lambda: posfw(capsys, *arguments))
+
+        code, body, _ = await verify(head)
+        assert (code, body["result"]["slip_entry"]) == (0, 6)
+        assert (await verify("00C0FFEE"))[0] == 6
+
+
 def test_verify_names_the_first_bad_entry_and_exits_with_six(
     state: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -24,6 +24,7 @@ from posfw.values.transaction import Begun, Intent, Kind, Owed, State, Transacti
 
 TERMINAL, MERCHANT = "T0000001", "898310058120001"
 ELEMENT = SoftwareElement(bytes(range(32)), b"KEYID001", bytes(32))
+ANCHOR = bytes(range(8)) + b"\x07"
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 CARD = CardRead(
     CardNumber("6250941006528599"), EntryMode.SWIPED, "3012", "201", pin_block=Secret(b"p" * 16)
@@ -78,6 +79,7 @@ class Rows:
     def __init__(self, *rows: Owed) -> None:
         self.rows = list(rows)
         self.counter = 0x1000
+        self.witnessed: list[bytes] = []
         self.ended: list[tuple[int, str, str]] = []
         self.added = anyio.Event()
         self.empty = anyio.Event()
@@ -107,6 +109,13 @@ class Rows:
     async def changed(self) -> None:
         await self.added.wait()
         self.added = anyio.Event()
+
+    def anchor(self) -> bytes:
+        return ANCHOR
+
+    async def witness(self, data: bytes, at: datetime) -> str:
+        self.witnessed.append(data)
+        return ""
 
     async def transaction(self, key: Key) -> Transaction:
         return Transaction(begun(key.stan), State.APPROVED)

@@ -10,6 +10,7 @@ from posfw.values.identity import Key
 from posfw.values.outcome import Approved, Unknown, Unreachable
 from posfw.values.transaction import Owed, OwedKind
 from tests.uplink.acquirer import (
+    ANCHOR,
     CARD,
     TERMINAL,
     Bank,
@@ -35,7 +36,10 @@ async def test_reversals_and_script_results_go_before_the_sale() -> None:
         MessageType.AUTHORISE,
     ]
     reversal = bank.seen[1]
-    assert (reversal.stan, dict(reversal.fields)) == (5, {Field.REASON: "98"})
+    assert (reversal.stan, dict(reversal.fields)) == (
+        5,
+        {Field.REASON: "98", Field.ANCHOR: ANCHOR},
+    )
     assert [end[1] for end in rows.ended] == ["acknowledged", "acknowledged"]
 
 

@@ -49,6 +49,8 @@ OTHER = SoftwareElement(initial_key(BASE_KEY, OTHER_ID), OTHER_ID, bytes(32))
 FORGER = SoftwareElement(bytes(32), KEY_ID, bytes(32))
 AT = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 INTENT = Intent(Kind.SALE, Money(1250), EntryMode.SWIPED, "625094******8599", bytes(16), "01", AT)
+ANCHOR = bytes.fromhex("001122334455667701F4")  # entry 500
+BEFORE = bytes.fromhex("8899AABBCCDDEEFF01EF")  # entry 495
 NUMBER = CardNumber("6250941006528599")
 KEYED = CardRead(NUMBER, EntryMode.KEYED, "3012")
 SWIPED = CardRead(
@@ -91,7 +93,7 @@ def sale(stan: int = 7) -> Message:
 
 
 def message(kind: MessageType, stan: int, fields: dict[Field, Any]) -> Message:
-    return Message(kind, TERMINAL, MERCHANT, 3, stan, fields)
+    return Message(kind, TERMINAL, MERCHANT, 3, stan, fields | {Field.ANCHOR: ANCHOR})
 
 
 OK = {Field.RESPONSE_CODE: "00"}
@@ -106,10 +108,19 @@ KINDS: list[tuple[str, Message, dict[Field, Any]]] = [
     (
         "sign-on",
         message(MessageType.SIGN_ON, 0, {Field.DETAILS: {"versions": [1]}}),
-        OK | {Field.HOST_TIME: "20261124093001", Field.DETAILS: {"version": 1}},
+        OK
+        | {
+            Field.HOST_TIME: "20261124093001",
+            Field.WITNESS: BEFORE,
+            Field.DETAILS: {"version": 1},
+        },
     ),
     ("sign-off", message(MessageType.SIGN_OFF, 0, {}), OK),
-    ("echo", message(MessageType.ECHO, 0, {}), OK | {Field.DO_FIRST: [1, 3]}),
+    (
+        "echo",
+        message(MessageType.ECHO, 0, {}),
+        OK | {Field.DO_FIRST: [1, 3], Field.WITNESS: BEFORE},
+    ),
     ("sale", sale(), APPROVED),
     (
         "refund",
@@ -402,6 +413,7 @@ def request_rows() -> list[Vector]:
         "field of the wrong type": body_with({17: "1250"}),
         "negative amount": body_with({17: -1}),
         "a false flag": body_with({27: False}),
+        "an anchor without an entry": body_with({34: ANCHOR[:8]}),
         "no STAN": body_with({}, drop=5),
         "STAN beyond 999999": body_with({5: 1_000_000}),
         "a response code in a request": body_with({48: "00"}),
@@ -409,7 +421,7 @@ def request_rows() -> list[Vector]:
         "amount in 8 bytes": plain.replace(
             b"\x11\x19\x04\xe2", b"\x11\x1b" + (1250).to_bytes(8, "big")
         ),
-        "amount twice": b"\xae" + plain[1:].replace(b"\x11\x19\x04\xe2", b"\x11\x19\x04\xe2" * 2),
+        "amount twice": b"\xaf" + plain[1:].replace(b"\x11\x19\x04\xe2", b"\x11\x19\x04\xe2" * 2),
         "an indefinite map": b"\xbf" + plain[1:] + b"\xff",
         "a float": body_with({}).replace(b"\x11\x19\x04\xe2", b"\x11\xf9\x64\xe2"),
     }

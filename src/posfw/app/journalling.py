@@ -6,11 +6,12 @@ runs; while one runs it holds the file alone, and the verbs are the way.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -18,7 +19,7 @@ import anyio.to_thread
 from posfw.app.later import lazily
 from posfw.app.verbs import Body, Progress, Verb, text_of
 from posfw.board.site import Site
-from posfw.journal import reading
+from posfw.journal import anchors, reading
 from posfw.journal.archive import KEEP_BATCHES
 from posfw.journal.batches import transactions
 from posfw.journal.checking import check_archived
@@ -33,9 +34,8 @@ from posfw.journal.task import (
     look,
     restore,
 )
-from posfw.keys import software
 from posfw.ports import Clock, SecureElement
-from posfw.values.errors import CodecError, JournalCorruptError, JournalError
+from posfw.values.errors import CodecError, InputError, JournalCorruptError, JournalError
 from posfw.values.events import Plain, Record, Topic
 from posfw.values.identity import parse_key
 
@@ -55,6 +55,8 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+_CODE: Final = re.compile("[0-9A-Fa-f]{8}")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -86,8 +88,11 @@ class Journalling:
         return {"ok": True, **await self.journal.life(parse_key(text_of(body, "key")))}
 
     async def _verify(self, body: Body, _: Progress) -> Body:
-        bad = await self.journal.verify(whole=body.get("all") is True)
-        return _verdict(bad, await self.journal.head(), await self.journal.position())
+        whole, code = body.get("all") is True, _code(body.get("head", ""))
+        told = await self.journal.with_code(code, whole=whole) if code else None
+        bad = await self.journal.verify(whole=whole)
+        verdict = _verdict(bad, await self.journal.head(), await self.journal.position())
+        return _witnessed(verdict, code, told)
 
     async def _export(self, body: Body, _: Progress) -> Body:
         form, path = _form(body), Path(text_of(body, "to"))
@@ -139,7 +144,14 @@ class Journalling:
         ]
         last = max(checks, default=None)
         try:
-            await keep_house(self.journal, clock=self.clock, idle=idle, checked_at=last, tell=tell)
+            await keep_house(
+                self.journal,
+                clock=self.clock,
+                idle=idle,
+                keep=self.site.keep_batches,
+                checked_at=last,
+                tell=tell,
+            )
         except JournalError as error:
             await self._note("archive_failed", {"code": error.stable_code, "cause": error.cause})
 
@@ -174,8 +186,14 @@ def file_life(path: Path, key: str) -> Body:
     return {"ok": True, **_looked(path, reading.life, parse_key(key))}
 
 
-def file_verify(path: Path, site: Site, *, whole: bool = False) -> Body:
-    """Check file and chain of a journal or a copy that nobody runs; `whole`: its archive too.
+def file_verify(path: Path, chain_key: bytes, *, whole: bool = False, code: str = "") -> Body:
+    """Check file and chain of a journal or a copy that nobody runs.
+
+    Args:
+        path: of the file.
+        chain_key: from the secure element.
+        whole: its archive too.
+        code: of a slip: an entry that must be there; "" for none.
 
     Raises:
         JournalCorruptError: the file is damaged; a broken chain is told in the answer.
@@ -187,9 +205,10 @@ def file_verify(path: Path, site: Site, *, whole: bool = False) -> Body:
             raise JournalCorruptError(f"The journal {path} is damaged: {problems[0][0]}.")
         if whole:
             run(check_archived)
-        key = software.load(Path(site.key_file)).chain_key()
-        bad = run(reading.verify, key, whole=whole)
-        return _verdict(bad, run(reading.head), run(reading.position))
+        code = _code(code)
+        told = run(anchors.with_code, code, whole=whole) if code else None
+        bad = run(reading.verify, chain_key, whole=whole)
+        return _witnessed(_verdict(bad, run(reading.head), run(reading.position)), code, told)
 
 
 def file_export(path: Path, site: Site, form: str, first: str, last: str) -> tuple[bytes, int]:
@@ -204,10 +223,9 @@ def file_export(path: Path, site: Site, form: str, first: str, last: str) -> tup
     return export.render(found, form, _shop(site)), len(found)
 
 
-def file_restore(copy: Path, path: Path, site: Site, now: datetime, *, behind: bool) -> Body:
+def file_restore(copy: Path, path: Path, chain_key: bytes, now: datetime, *, behind: bool) -> Body:
     """Put a copy in the place of a journal that nobody runs; see `posfw.journal.task.restore`."""
-    key = software.load(Path(site.key_file)).chain_key()
-    return _copied(restore(copy, path, chain_key=key, now=now, behind=behind))
+    return _copied(restore(copy, path, chain_key=chain_key, now=now, behind=behind))
 
 
 def _looked(path: Path, function: Callable[..., T], *values: Any) -> T:
@@ -225,6 +243,25 @@ def _between(rows: Iterable[dict[str, Any]], first: str, last: str) -> Iterable[
 
 def _verdict(bad: int | None, head: str, position: Mapping[str, int]) -> Body:
     return {"ok": bad is None, "first_bad": bad, "entries": position["entry"], "head": head}
+
+
+def _witnessed(verdict: Body, code: str, entry: int | None) -> Body:
+    """Add what a code of a slip says: the entry that has it; None means that none has."""
+    if not code:
+        return verdict
+    ok = bool(verdict["ok"]) and entry is not None
+    return {**verdict, "ok": ok, "slip": code, "slip_entry": entry}
+
+
+def _code(value: Any) -> str:
+    """Return a code as a slip shows it: eight hexadecimal digits, or "" for none."""
+    if isinstance(value, str) and (not value or _CODE.fullmatch(value)):
+        return value.upper()
+    raise InputError(
+        "The code of a slip has eight digits and letters A to F.",
+        code="JRN-014",
+        next_step="Type it as the settlement slip shows it.",
+    )
 
 
 def _copied(made: Backup) -> Body:

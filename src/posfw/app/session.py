@@ -51,6 +51,9 @@ class Session:
                 effect="Nothing can be sold.",
                 next_step="Call the acquirer with this code.",
             )
+        told = answer.get("witness")
+        if isinstance(told, bytes):
+            await self.journal.witness(told, self.clock.now())
         # An old copy of the journal must not give out numbers that the acquirer has seen.
         await take_over_numbers(self.journal, answer, self.clock.now())
         body = {k: v for k, v in answer.items() if isinstance(v, (int, str)) and k != "batch"}

@@ -18,7 +18,7 @@ import click
 from posfw.app import journalling
 from posfw.board.site import Site, parse_site
 from posfw.cli.asking import json_option, perform
-from posfw.cli.places import state_option
+from posfw.cli.places import board_here, state_option
 from posfw.values.errors import ConfigError, JournalBusyError
 
 __all__ = ["journal"]
@@ -37,6 +37,12 @@ def _file_option(function: Any) -> Any:  # a click decorator: click's own types 
         "--file",
         type=click.Path(dir_okay=False, path_type=Path),
         help="Another journal or a copy, instead of the terminal's.  其他流水文件",
+    )(function)
+
+
+def _board_option(function: Any) -> Any:  # as above
+    return click.option(
+        "--board", default="", help="Board whose keys they are; default: this machine's.  机型"
     )(function)
 
 
@@ -74,16 +80,26 @@ def show(key: str, file: Path | None, state: Path, *, as_json: bool) -> int:
 @click.option(
     "--all", "whole", is_flag=True, help="The archive too, from the first entry.  含归档"
 )
+@click.option(
+    "--head", "slip", default="", help="JOURNAL CODE of a slip: it must be there.  小票账本校验码"
+)
+@_board_option
 @_file_option
 @state_option
 @json_option
-def verify(file: Path | None, state: Path, *, whole: bool, as_json: bool) -> int:
-    """Check file and hash chain; name the first missing or changed entry (exit code 6). 校验"""
+def verify(
+    file: Path | None, state: Path, board: str, slip: str, *, whole: bool, as_json: bool
+) -> int:
+    """Check file and hash chain; name the first missing or changed entry (exit code 6). 校验
+
+    A whole older or other file is true in itself: with --head a code that a slip bears is held
+    against it.
+    """
 
     def offline(path: Path) -> Mapping[str, Any]:
-        return journalling.file_verify(path, _site(state), whole=whole)
+        return journalling.file_verify(path, _chain_key(state, board), whole=whole, code=slip)
 
-    request = {"do": "journal_verify", "all": whole}
+    request = {"do": "journal_verify", "all": whole, "head": slip}
     code = _either(state, file, request, offline, _show_verdict, as_json=as_json)
     return VERIFY_MISMATCH if code == 1 else code
 
@@ -120,13 +136,14 @@ def reopen(state: Path, *, as_json: bool) -> int:
 @journal.command()
 @click.argument("copy", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--behind", is_flag=True, help="Take an older copy; sign on before the next sale.")
+@_board_option
 @state_option
 @json_option
-def restore(copy: Path, state: Path, *, behind: bool, as_json: bool) -> int:
+def restore(copy: Path, state: Path, board: str, *, behind: bool, as_json: bool) -> int:
     """Put COPY in the journal's place; what was there stays beside it. 恢复"""
     now = datetime.now().astimezone()
-    site = _site(state)
-    body = journalling.file_restore(copy, state / "journal.db", site, now, behind=behind)
+    key = _chain_key(state, board)
+    body = journalling.file_restore(copy, state / "journal.db", key, now, behind=behind)
     return _tell(body, _show_fields, as_json=as_json)
 
 
@@ -215,6 +232,13 @@ def _site(state: Path) -> Site:
     )
 
 
+def _chain_key(state: Path, board: str) -> bytes:
+    """Open the secure element of the board for the chain's start key, where no terminal runs."""
+    from posfw.app.keys import open_keys  # noqa: PLC0415 - not where a terminal answers
+
+    return open_keys(board_here(board, production=False), _site(state)).chain_key()
+
+
 def _show_entries(body: Mapping[str, Any]) -> None:
     for entry in body["entries"]:
         _show_entry(entry)
@@ -243,8 +267,12 @@ def _show_life(body: Mapping[str, Any]) -> None:
 def _show_verdict(body: Mapping[str, Any]) -> None:
     if body["ok"]:
         click.echo(f"{body['entries']} entries, chain head {body['head']}: whole.")
-    else:
+    elif body["first_bad"] is not None:
         click.echo(f"Entry {body['first_bad']} is missing or was changed.")
+    else:
+        click.echo(f"No entry has the code {body['slip']}: an older or another journal.")
+    if body.get("slip_entry"):
+        click.echo(f"The slip's code {body['slip']} is entry {body['slip_entry']}.")
 
 
 def _show_fields(body: Mapping[str, Any]) -> None:

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from posfw.codec import cbor
-from posfw.journal import jobs
+from posfw.journal import anchors, chain, jobs
 from posfw.journal.rows import TXN_COLUMNS, transaction_of
 from posfw.journal.sales import open_batch
-from posfw.journal.sql import Row, Sql, append_entry, older
+from posfw.journal.sql import Row, Sql, append_entry, older, one
 from posfw.values.errors import MisuseError, RefusedError
 from posfw.values.identity import following
 from posfw.values.printjob import Copy, DocumentKind, DocumentRef
@@ -77,7 +77,9 @@ def close(sql: Sql, batch: int, result: Mapping[str, object], at: datetime) -> i
             code="SET-111",
             next_step="Wait until the line is up and reversals have been sent.",
         )
-    data = cbor.encode(dict(result))
+    # On the slip: a code outside the file, for all that happened before the batch was closed.
+    (code,) = one(sql("SELECT head FROM chain"))
+    data = cbor.encode({**result, "head": chain.short_code(bytes(code))})
     sql(
         "UPDATE batch SET closed_at = ?, result = ? WHERE number = ?",
         (at.isoformat(), data, batch),
@@ -92,6 +94,7 @@ def close(sql: Sql, batch: int, result: Mapping[str, object], at: datetime) -> i
     jobs.insert(
         sql, DocumentRef(DocumentKind.SETTLEMENT, str(batch)), Copy.SINGLE, duplicate=False
     )
+    anchors.settled(sql)
     append_entry(sql, "settlement", "closed", at, {"batch": batch, "result": data})
     return following_number
 

@@ -22,7 +22,7 @@ import aiosqlite
 import anyio
 import anyio.to_thread
 
-from posfw.journal import archive, batches, checking, jobs, owed, reading, records, sales
+from posfw.journal import anchors, archive, batches, checking, jobs, owed, reading, records, sales
 from posfw.journal.archive import Step
 from posfw.journal.driver import (
     BUSY_S,
@@ -44,7 +44,8 @@ from posfw.journal.driver import (
 from posfw.journal.opening import SETTINGS, fill_archive, merge_log, open_file
 from posfw.journal.sql import Mark, marked
 from posfw.ports import Clock
-from posfw.values.errors import JournalBehindError, RefusedError
+from posfw.values.anchor import Head
+from posfw.values.errors import JournalArchiveError, JournalBehindError, RefusedError
 from posfw.values.events import Record, Topic
 from posfw.values.identity import Key, preceding
 from posfw.values.printjob import Copy, DocumentRef, Job, JobState
@@ -84,6 +85,10 @@ class Journal:
         self._anchor_file = -1
         self._behind = ""
         self._known = Anchor()
+        self._doubt = 0  # the entry that the acquirer was told and that is another one here
+        self._missed = 0  # the same behind the end of the file that was opened: an old copy
+        self._opened_at = 0  # the last entry when it was opened
+        self._told: dict[int, str] = {}  # what the acquirer was told and the journal holds
         self._reserve_mib = 0
         self._sales = 0
         self._writes = self._owed_writes = 0
@@ -145,6 +150,9 @@ class Journal:
             merge_log(raw, str(self._path))
             session = Session(raw, self._path)
             at = session.transaction(reading.position, (), {})
+            session.head = session.transaction(anchors.head, (), {})
+            self._opened_at = at["entry"]
+            self._doubt = session.transaction(anchors.contradicted, (), {})
             known = self._known = Anchor.read(self._path)
             if known.ksn > at["ksn"] or known.entry > at["entry"]:
                 self._behind = (
@@ -202,14 +210,50 @@ class Journal:
             except BaseException:
                 raw.close()
                 raise
-            return Session(raw, self._path)
+            session = Session(raw, self._path)
+            session.head = session.transaction(anchors.head, (), {})
+            return session
 
         await self._renew(again)
 
     @property
     def behind(self) -> str:
-        """Why this journal is known to be an old copy; "" if it is not."""
-        return self._behind
+        """Why this journal is known not to be the whole past; "" if it is."""
+        return self._behind or (_contradicted(self._doubt) if self._doubt else "")
+
+    def anchor(self) -> bytes:
+        """Return how far the journal has durably come, for the next message to the acquirer."""
+        head = self._session.head
+        return head.encode() if head else b""
+
+    async def witness(self, data: bytes, at: datetime) -> str:
+        """Hold against the journal what the acquirer was told; return what is wrong, or "".
+
+        An entry that is missing stops sales: until a sign-on where an old copy was opened, until
+        the batch is settled where another entry stands in its place.
+
+        Raises:
+            CodecError: not an anchor.
+        """
+        told = Head.decode(data)
+        if self._doubt or told.entry <= await self._read(anchors.passed):
+            return self.behind
+        try:
+            held = await self._read(anchors.holds, told)
+        except JournalArchiveError:
+            return self.behind  # so old, and its archive is away: nothing can be said
+        if held:
+            self._told = {told.entry: anchors.short(told)}
+        elif self._behind or told.entry > self._opened_at:
+            self._missed = max(self._missed, told.entry)
+            self._behind = self._behind or (
+                f"The journal {self._path} is an old copy: the acquirer was told of entry"
+                f" {told.entry}, which is not in it."
+            )
+        else:
+            await self._transact(anchors.stop, told, at)
+            self._doubt = told.entry
+        return self.behind
 
     async def catch_up(self, *, stan: int, ksn: int, at: datetime) -> bool:
         """Take over the last STAN and DUKPT counter that the acquirer has seen; durable.
@@ -221,7 +265,9 @@ class Journal:
         if self._behind and self._known.ksn > ksn:
             stan, ksn = self._known.stan, self._known.ksn
         ahead = await self._owe(sales.catch_up, stan, ksn, at)
-        self._behind = ""
+        if self._missed:
+            await self._transact(anchors.forgive, self._missed)
+        self._behind, self._missed = "", 0
         await self._worker.run(self._write_anchor)
         return ahead
 
@@ -250,6 +296,13 @@ class Journal:
     def _begin(self, intent: Intent) -> Begun:
         if self._behind:
             raise JournalBehindError(self._behind)
+        if self._doubt:
+            raise JournalBehindError(
+                _contradicted(self._doubt),
+                code="JRN-013",
+                effect="Nothing is sold; reversals and settlement go on.",
+                next_step="Call the acquirer, then settle the batch: posfw settle",
+            )
         if self._reserve_mib and self._sales % SPACE_EVERY == 0:
             self._look_at_space()
         begun = self._session.transaction(sales.begin, (self._terminal, intent), {})
@@ -395,6 +448,7 @@ class Journal:
     async def close(self, batch: int, result: Mapping[str, object], at: datetime) -> int:
         """Close the batch, queue its slip, open the next."""
         number = await self._transact(batches.close, batch, result, at)
+        self._doubt = 0
         self._job_changes.notify()
         return number
 
@@ -440,7 +494,7 @@ class Journal:
     ) -> int | None:
         """Return the number of the first missing or changed entry, or None.
 
-        A page at a time: sales go on between.
+        A page at a time: sales go on between. What the acquirer was told is a witness too.
 
         Args:
             witnesses: short codes that were told outside, by number of the entry.
@@ -454,11 +508,16 @@ class Journal:
             async with self._archiving:
                 await self._worker.run(self._session.older.merge)
                 await anyio.to_thread.run_sync(check_pages, archive_of(self._path))
-        begin = partial(checking.begin, self._chain_key, mark, witnesses, whole=whole)
+        told = {**self._told, **witnesses}
+        begin = partial(checking.begin, self._chain_key, mark, told, whole=whole)
         check = await anyio.to_thread.run_sync(begin)
         while not check.ended:
             await self._read(checking.page, check)
         return check.bad
+
+    async def with_code(self, code: str, *, whole: bool = False) -> int | None:
+        """Return the newest entry with a short code, as slips show it, or None."""
+        return await self._read(partial(anchors.with_code, whole=whole), code)
 
     async def archive(self, at: datetime, keep: int = archive.KEEP_BATCHES) -> int:
         """Move settled batches into the archive until `keep` are left; return the steps done.
@@ -490,3 +549,10 @@ class Journal:
         session.older.transaction(archive.store, step)
         session.transaction(archive.forget, (step, at), {})
         return True
+
+
+def _contradicted(entry: int) -> str:
+    return (
+        f"Entry {entry} of the journal is not the one that the acquirer was told of:"
+        " the journal was replaced or changed."
+    )

@@ -18,7 +18,7 @@ import anyio
 import anyio.to_thread
 
 from posfw.journal import reading
-from posfw.journal.archive import cut_back, end_of, holds, store
+from posfw.journal.archive import KEEP_BATCHES, cut_back, end_of, holds, store
 from posfw.journal.driver import (
     Anchor,
     Archive,
@@ -154,6 +154,7 @@ async def keep_house(
     *,
     clock: Clock,
     idle: Callable[[], bool],
+    keep: int = KEEP_BATCHES,
     checked_at: datetime | None,
     tell: Callable[[int, int | None], Awaitable[None]],
 ) -> None:
@@ -163,6 +164,7 @@ async def keep_house(
         journal: whose past is looked after.
         clock: when the last check was.
         idle: nothing is under way and nobody has pressed a key for a while.
+        keep: closed batches that stay in the journal.
         checked_at: when everything was checked last, None if never.
         tell: hears of a whole check: entries checked, the first bad one or None.
 
@@ -174,7 +176,7 @@ async def keep_house(
         if not idle():
             continue
         now = clock.now()
-        await journal.archive(now)
+        await journal.archive(now, keep)
         if checked_at is None or not 0 <= (now - checked_at).total_seconds() < CHECK_S:
             bad = await journal.verify(whole=True)
             await tell((await journal.position())["entry"], bad)

@@ -31,6 +31,7 @@ from posfw.uplink.messages import (
     MessageType,
 )
 from posfw.uplink.session import Opened, open_request, protect_answer
+from posfw.values.anchor import Head
 from posfw.values.errors import PosfwError
 
 __all__ = ["Acquirer", "Faults"]
@@ -64,6 +65,8 @@ class Acquirer(Payments):
         parameters: sets by name, as the parameters message hands them out.
         vitals: the last vitals of each terminal.
         signed_on: terminals that are.
+        anchors: what each terminal told of its journal: code by number of the entry, the first
+            that was told.
         certifier: answers activation files that come over the line; None refuses them.
         asked: counts of authorisation requests, for whoever waits for one.
         tap: sees every frame inside TLS, both ways, before it is judged: a wire capture.
@@ -76,6 +79,7 @@ class Acquirer(Payments):
     parameters: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     vitals: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     signed_on: set[str] = field(default_factory=set)
+    anchors: dict[str, dict[int, bytes]] = field(default_factory=dict)
     asked: int = 0
     tap: Callable[[bytes], object] = lambda _: None
     refused: int = 0
@@ -160,7 +164,8 @@ class Acquirer(Payments):
             self.refused += 1
             return []
         message = request.message
-        fields = self._handlers()[message.type](request)
+        witness = self._witness(message)
+        fields = self._handlers()[message.type](request) | witness
         if self.do_first:
             fields[Field.DO_FIRST] = sorted(self.do_first)
         answer = protect_answer(
@@ -189,6 +194,19 @@ class Acquirer(Payments):
         """Whether the counter has protected no other message; a repeated frame is answered."""
         seen = self._seen.setdefault((request.key_id, request.counter), request.digest)
         return seen == request.digest
+
+    def _witness(self, message: Message) -> dict[Field, Any]:
+        """Keep a request's anchor; return the furthest one before it where it is asked for."""
+        kept = self.anchors.setdefault(message.terminal, {})
+        told: dict[Field, Any] = {}
+        if message.type in (MessageType.ECHO, MessageType.SIGN_ON) and kept:
+            last = max(kept)
+            told = {Field.WITNESS: Head(last, kept[last]).encode()}
+        anchor = message.fields.get(Field.ANCHOR)
+        if isinstance(anchor, bytes):
+            head = Head.decode(anchor)
+            kept.setdefault(head.entry, head.code)
+        return told
 
     def _faulty(self, message: Message, answer: bytes) -> list[bytes]:
         faults = self.faults

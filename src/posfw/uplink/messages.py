@@ -91,6 +91,7 @@ class Field(IntEnum):
     APPROVED_OFFLINE = 31  # the card itself approved
     INSTALMENT = 32  # [plan, periods, fee in minor units]
     CLOSE = 33  # of an inquiry: take no payment under this key any more
+    ANCHOR = 34  # how far the journal has come (values.anchor), in every request
 
     RESPONSE_CODE = 48  # DE39; in every answer, in no request
     AUTH_CODE = 49  # DE38; of a sale that was authorised by telephone in the request
@@ -102,6 +103,7 @@ class Field(IntEnum):
     INQUIRY_STATE = 55
     PAY_CODE = 56  # what a payer's telephone scans
     VALID_S = 57  # how long it may be paid
+    WITNESS = 58  # the furthest ANCHOR that was told before, in answers to echo and sign-on
 
     TOTALS = 64  # DE48 of a settlement
     RECORDS = 65  # an upload's records
@@ -323,6 +325,10 @@ def _pin_block(value: Any) -> bool:
     return type(value) is bytes and len(value) in _PIN_BLOCK_SIZES
 
 
+def _anchor(value: Any) -> bool:
+    return type(value) is bytes and 9 <= len(value) <= 12 and value[8] != 0
+
+
 def _true(value: Any) -> bool:
     return value is True
 
@@ -416,6 +422,7 @@ _CHECKS: Final[Mapping[int, Callable[[Any], bool]]] = {
         Field.APPROVED_OFFLINE: _true,
         Field.INSTALMENT: _instalment,
         Field.CLOSE: _true,
+        Field.ANCHOR: _anchor,
         Field.RESPONSE_CODE: _text(2),
         Field.AUTH_CODE: _text(6),
         Field.REFERENCE: _text(12),
@@ -426,6 +433,7 @@ _CHECKS: Final[Mapping[int, Callable[[Any], bool]]] = {
         Field.INQUIRY_STATE: _number(0, len(InquiryState) - 1),
         Field.PAY_CODE: _text(512),
         Field.VALID_S: _number(0, 3600),
+        Field.WITNESS: _anchor,
         Field.TOTALS: _listed,
         Field.RECORDS: _listed,
         Field.DETAILS: _named,

@@ -6,7 +6,7 @@ Nothing that matters lives here: what is owed is journal rows, what is asked is 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
@@ -29,7 +29,7 @@ from posfw.uplink.messages import (
 )
 from posfw.uplink.order import Backoff, Verdict, before_sale, verdict
 from posfw.uplink.pending import Pending
-from posfw.uplink.session import protect_request, seal_card
+from posfw.uplink.session import Sealed, protect_request, seal_card
 from posfw.uplink.settings import UplinkSettings
 from posfw.values.card import CardRead
 from posfw.values.errors import KeyStoreError, LinkError, MisuseError
@@ -49,6 +49,14 @@ class ForwardJournal(OwedJournal, Protocol):
 
     async def transaction(self, key: Key) -> Transaction | None:
         """Return one transaction as it stands."""
+        ...
+
+    def anchor(self) -> bytes:
+        """Return how far the journal has durably come (values.anchor); b"" before its start."""
+        ...
+
+    async def witness(self, data: bytes, at: datetime) -> str:
+        """Hold the acquirer's last anchor against the journal; it stops sales if that fails."""
         ...
 
 
@@ -275,12 +283,13 @@ class Uplink:
         async with anyio.create_task_group() as group:
             while True:
                 request = self._request(MessageType.ECHO, {})
-                sealed = protect_request(request, self._element, await self._next_counter())
+                sealed = self._protected(request, await self._next_counter())
                 waiting = await link.exchange(sealed, self._settings.echo_timeout_s)
                 if waiting.answer is None:
                     link.end(link.silence_code)
                     return
                 if self._link is None:
+                    await self._compare(waiting.answer)
                     self._link = link
                     self._move(LineState.ONLINE)
                     group.start_soon(self._forward, link)
@@ -332,7 +341,7 @@ class Uplink:
         intent = found.begun.intent if found else None
         request = requests.of_owed(owed, self._settings.merchant, intent, repeat=repeat)
         counter = await self._next_counter()
-        return await link.send(protect_request(request, self._element, counter))
+        return await link.send(self._protected(request, counter))
 
     async def _land(self, owed: Owed, waiting: Waiting, link: Link) -> None:
         """Wait for the acquirer's word about an owed message and record it."""
@@ -393,11 +402,24 @@ class Uplink:
             return Unreachable(self._state.error or mark("the line is down"))
         if link.full:
             return Unreachable(mark("too many requests are waiting for answers"))
-        waiting = await link.exchange(protect_request(request, self._element, counter), timeout_s)
+        waiting = await link.exchange(self._protected(request, counter), timeout_s)
         if waiting.answer is not None:
             return waiting.answer
         cause = fault(link.code).cause if link.code else "no answer in time"
         return Unknown(cause) if waiting.written else Unreachable(cause)
+
+    def _protected(self, request: Message, counter: int) -> Sealed:
+        """Seal a request; with it goes how far the journal has come."""
+        anchor = self._journal.anchor()
+        if anchor:
+            request = replace(request, fields={**request.fields, Field.ANCHOR: anchor})
+        return protect_request(request, self._element, counter)
+
+    async def _compare(self, answer: Message) -> None:
+        """Hold the journal against what the acquirer was told before this line was there."""
+        told = answer.fields.get(Field.WITNESS)
+        if isinstance(told, bytes):
+            await self._journal.witness(told, self._clock.now())
 
     async def _next_counter(self) -> int:
         """Return a counter that was never used, from a block that the journal reserved."""

@@ -12,6 +12,7 @@ from posfw.journal.driver.files import archive_of, cannot_use
 from posfw.journal.driver.worker import BUSY_S
 from posfw.journal.opening import merge_log, open_archive
 from posfw.journal.sql import Kept
+from posfw.values.anchor import CODE_BYTES, Head
 from posfw.values.errors import JournalArchiveError, JournalError
 
 __all__ = ["Archive", "Session"]
@@ -119,7 +120,17 @@ class Archive:
 class Session:
     """One connection as the pure modules see it (journal.sql.Sql); lives in the worker thread."""
 
-    __slots__ = ("_cause", "_cursor", "_path", "connection", "fault", "kept", "older", "write")
+    __slots__ = (
+        "_cause",
+        "_cursor",
+        "_path",
+        "connection",
+        "fault",
+        "head",
+        "kept",
+        "older",
+        "write",
+    )
 
     def __init__(
         self, connection: sqlite3.Connection, path: Path, archive: Archive | None = None
@@ -132,6 +143,7 @@ class Session:
         self.fault: type[JournalError] | None = None
         self._cause = ""
         self.kept = Kept()
+        self.head: Head | None = None  # of the last commit: never of what is not durable
 
     def __call__(self, statement: str, parameters: Sequence[object] = ()) -> list[Any]:
         """Run one statement and return its rows."""
@@ -172,4 +184,7 @@ class Session:
             if isinstance(error, sqlite3.Error):
                 raise fault from error
             raise
+        if self.kept.chain is not None:
+            _, code, entry = self.kept.chain
+            self.head = Head(entry, code[:CODE_BYTES])
         return result
