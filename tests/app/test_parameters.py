@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from posfw.app.parameters import Parameters, limited, sets_of
-from posfw.sale.limits import Limits
+from posfw.sale.limits import Limits, OfflinePolicy
 from posfw.values.errors import LinkError, RefusedError
 from posfw.values.events import Topic
 from tests.app.fakes import ScriptedAcquirer, SetClock, do, opened
@@ -44,6 +44,26 @@ async def test_sets_are_kept_and_asked_for_by_version_and_limits_count_at_once(
         await again.refresh()
         assert applied[-1].per_transaction_minor == 10_000
         assert (await do(again, "parameters"))["parameters"] == {"aids": 7, "limits": 3}
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({}, OfflinePolicy(enabled=True, count=9)),
+        ({"enabled": False}, OfflinePolicy(enabled=False, count=9)),
+        ({"enabled": True}, OfflinePolicy(enabled=True, count=9)),
+        ({"count": 5, "age_h": 2}, OfflinePolicy(enabled=True, count=5, age_h=2)),
+        ({"count": 99, "card_count": 1}, OfflinePolicy(enabled=True, count=9, card_count=1)),
+        ({"sum_minor": -1, "count": "1"}, OfflinePolicy(enabled=True, count=9)),
+    ],
+)
+def test_the_acquirer_tightens_the_offline_policy_and_never_loosens_it(
+    told: dict[str, object], expected: OfflinePolicy
+) -> None:
+    site = Limits(offline=OfflinePolicy(enabled=True, count=9))
+    assert limited(site, {"offline": {"version": 1, **told}}).offline == expected
+    off = Limits(offline=OfflinePolicy(enabled=False))
+    assert not limited(off, {"offline": {"version": 1, "enabled": True}}).offline.enabled
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ async def test_the_status_tells_line_and_printer_in_the_merchants_language(
     composer = SlipComposer(journal, Merchant("Test", "898110154110001", "12345678"), texts, clock)
     printing = Printing(journal, composer, lambda: None, clock)
     line = Line(UplinkState(LineState.OFFLINE, clock.now(), "The line broke.", "NET-126"))
-    session = Session(journal, cast("Uplink", line), clock, printing, OfflinePolicy(), texts)
+    session = Session(journal, cast("Uplink", line), clock, printing, OfflinePolicy, texts)
 
     calm = await session.status()
     assert (calm["printer_reason"], calm["printer_text"]) == ("", "")
@@ -69,7 +69,7 @@ async def test_the_status_counts_down_what_may_still_be_sold_without_a_line(
     line = Line(UplinkState(LineState.OFFLINE, clock.now()))
     policy = OfflinePolicy(enabled=True, count=2, sum_minor=3000, age_h=1.0)
     printing = Printing(journal, composer, lambda: None, clock)
-    session = Session(journal, cast("Uplink", line), clock, printing, policy, texts)
+    session = Session(journal, cast("Uplink", line), clock, printing, lambda: policy, texts)
 
     async def left() -> tuple[object, ...]:
         told = await session.status()

@@ -222,7 +222,7 @@ def _merchant(
     core: Core, files: Files, desk: CardDesk, stop: Callable[[], None]
 ) -> tuple[Cashier, Trade]:
     """Return the cashier without a gate, and the merchant's parts that the gate asks."""
-    offline = core.sales.limits.offline
+    sales = core.sales
 
     async def settle() -> Mapping[str, Any]:
         return await trading.parts.settlement.run()
@@ -232,7 +232,12 @@ def _merchant(
         sales=core.sales,
         journal=core.journal,
         session=Session(
-            core.journal, core.uplink, core.world.clock, core.printing, offline, core.texts
+            core.journal,
+            core.uplink,
+            core.world.clock,
+            core.printing,
+            lambda: sales.limits.offline,
+            core.texts,
         ),
         desk=desk,
         element=core.keys,

@@ -20,6 +20,7 @@ __all__ = ["Parameters", "fold", "limited", "sets_of"]
 
 MOST_SETS = 64
 _LIMITS = ("per_transaction_minor", "refund_minor", "batch_records")
+_OFFLINE = ("per_transaction_minor", "sum_minor", "count", "card_sum_minor", "card_count", "age_h")
 
 
 def sets_of(answer: Mapping[str, object]) -> Mapping[str, Mapping[str, Plain]]:
@@ -53,14 +54,19 @@ def fold(records: Iterable[Record]) -> Mapping[str, Mapping[str, Any]]:
 
 
 def limited(limits: Limits, sets: Mapping[str, Mapping[str, Any]]) -> Limits:
-    """Return the limits with what the acquirer's set `limits` makes stricter."""
-    told = sets.get("limits", {})
-    stricter = {
-        name: min(getattr(limits, name), value)
-        for name in _LIMITS
+    """Return the limits with what the acquirer's sets `limits` and `offline` make stricter."""
+    policy, told = limits.offline, sets.get("offline", {})
+    enabled = policy.enabled and told.get("enabled") is not False
+    offline = replace(policy, enabled=enabled, **_stricter(policy, told, _OFFLINE))
+    return replace(limits, offline=offline, **_stricter(limits, sets.get("limits", {}), _LIMITS))
+
+
+def _stricter(now: object, told: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    return {
+        name: min(getattr(now, name), value)
+        for name in names
         if type(value := told.get(name)) is int and value >= 0
     }
-    return replace(limits, **stricter)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

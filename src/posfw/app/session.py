@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ class Session:
     """Management functions over journal and uplink.
 
     Attributes:
+        offline: gives the policy that counts now.
         texts: the merchant's language, for what line and printer say by their codes.
     """
 
@@ -31,7 +33,7 @@ class Session:
     uplink: Uplink
     clock: Clock
     printing: Printing
-    offline: OfflinePolicy
+    offline: Callable[[], OfflinePolicy]
     texts: Texts
 
     async def sign_on(self) -> dict[str, Any]:
@@ -65,7 +67,7 @@ class Session:
         """Return everything that the idle screen shows, JSON-able."""
         standing = await self.journal.standing()
         oldest = standing.offline_oldest_at
-        left = offline_left(standing, self.offline, self.clock.now())
+        left = offline_left(standing, self.offline(), self.clock.now())
         queued = await self.journal.jobs(JobState.QUEUED)
         paused = await self.journal.jobs(JobState.PAUSED)
         printing = await self.journal.jobs(JobState.PRINTING)
