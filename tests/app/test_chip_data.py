@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import cbor2
 import pytest
 
 from posfw.app.chip_data import ChipHistory, ChipParameters, slip_lines
+from posfw.app.parameters import Parameters
 from posfw.board.site import parse_site
 from posfw.emv.effects import CardHistory
 from posfw.journal.store import Journal
 from posfw.keys.software import SoftwareElement
+from posfw.sim.chip.demo import demo_set
 from posfw.sim.chip.drive import parameters
 from posfw.sim.chip.profile import UNIONPAY
 from posfw.values.card import CardNumber, EntryMode
-from posfw.values.errors import ConfigError
+from posfw.values.errors import ConfigError, LinkError
 from posfw.values.events import Plain, Record, Topic
 from posfw.values.money import Money
 from posfw.values.outcome import Answer
@@ -28,7 +32,7 @@ from posfw.values.transaction import (
     Owed,
     OwedKind,
 )
-from tests.app.fakes import NOW, SetClock, opened
+from tests.app.fakes import NOW, ScriptedAcquirer, SetClock, do, opened
 from tests.system.chip_counter import SITE
 
 ELEMENT = SoftwareElement(bytes(32), bytes(8), b"s" * 32)
@@ -44,6 +48,12 @@ PLAIN: dict[str, Plain] = {
         }
     ]
 }
+
+
+def loaded(values: dict[str, Plain], name: str = "emv", after_s: int = 0) -> Record:
+    """A set as app.parameters keeps what the acquirer sent."""
+    body: dict[str, Plain] = {"set": name, "values": {"version": 1, **values}}
+    return Record(Topic.PARAMETERS, "loaded", NOW + timedelta(seconds=after_s), body=body)
 
 
 async def stored(journal: Journal, number: CardNumber, minor: int, ending: Ending) -> None:
@@ -91,8 +101,8 @@ async def test_a_set_that_came_over_the_line_replaces_the_files(tmp_path: Path) 
         assert before is not None
         assert (before.terminal, before.merchant) == ("12345678", "898110154110001")
         assert before.aids[0].aid == UNIONPAY.aid[:7]
-        await journal.append(Record(Topic.PARAMETERS, "fees", NOW, body={"x": 1}))
-        await journal.append(Record(Topic.PARAMETERS, "emv", NOW, body=PLAIN))
+        await journal.append(loaded({"x": 1}, "fees"))
+        await journal.append(loaded(PLAIN))
         after = await held.current()
         assert after is not None
         assert after.aids[0].aid == bytes.fromhex("A000000333")
@@ -103,15 +113,42 @@ async def test_a_set_with_mistakes_is_never_used_in_part(tmp_path: Path) -> None
     async with opened(tmp_path, SetClock()) as journal:
         held = ChipParameters(journal, parse_site(SITE, source="site"), parameters((UNIONPAY,)))
         bad: dict[str, Plain] = {**PLAIN, "surprise": 1}
-        await journal.append(Record(Topic.PARAMETERS, "emv", NOW, body=bad))
+        await journal.append(loaded(bad))
         for _ in range(2):
             with pytest.raises(ConfigError):
                 await held.current()
-        later = NOW + timedelta(seconds=1)
-        await journal.append(Record(Topic.PARAMETERS, "emv", later, body=PLAIN))
+        await journal.append(loaded(PLAIN, after_s=1))
         mended = await held.current()
         assert mended is not None
         assert mended.aids[0].aid == bytes.fromhex("A000000333")
+
+
+async def test_the_acquirers_keys_come_by_the_parameters_message(tmp_path: Path) -> None:
+    wire = cbor2.loads(cbor2.dumps({"emv": {"version": 4, **demo_set([UNIONPAY])}}))
+    async with opened(tmp_path, SetClock()) as journal:
+        acquirer = ScriptedAcquirer({"parameters": {"response_code": "00", "sets": wire}})
+        told = await do(Parameters(journal, acquirer, SetClock()), "parameters_load")
+        assert told["parameters"] == {"emv": 4}
+        (key,) = told["chip"]["ca_keys"]
+        assert (key["rid"], key["index"], key["bits"]) == ("A000000333", "F0", 1984)
+        held = ChipParameters(journal, parse_site(SITE, source="site"))
+        made = await held.current()
+        assert made is not None
+        assert made.ca_keys == parameters((UNIONPAY,)).ca_keys
+        assert made.aids[0].tac_online == parameters((UNIONPAY,)).aids[0].tac_online
+
+
+async def test_a_key_whose_checksum_does_not_fit_is_never_kept(tmp_path: Path) -> None:
+    wrong: dict[str, Any] = demo_set([UNIONPAY])
+    wrong["ca_key"][0]["checksum"] = bytes(20)
+    wrong["aid"][0]["floor_minor"] = -1
+    sets = {"emv": {"version": 4, **wrong}, "limits": {"version": 1}}
+    async with opened(tmp_path, SetClock()) as journal:
+        acquirer = ScriptedAcquirer({"parameters": {"response_code": "00", "sets": sets}})
+        with pytest.raises(LinkError, match=r"floor_minor.*checksum does not fit") as refused:
+            await do(Parameters(journal, acquirer, SetClock()), "parameters_load")
+        assert refused.value.stable_code == "ACT-124"
+        assert await journal.read(Topic.PARAMETERS) == []
 
 
 async def test_without_any_set_no_chip_is_read(tmp_path: Path) -> None:

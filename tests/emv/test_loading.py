@@ -92,6 +92,7 @@ def test_a_message_of_plain_values_becomes_the_same_parameters() -> None:
         ((KEY["checksum"], "00" * 20), "the checksum does not fit"),
         (("2030-12-31", '"2030-02-31"'), "ca_key 1.expires"),
         (('serial = "000001"', "serial = 1"), "revoked 1.serial"),
+        ((f'exponent = "{KEY["exponent"]}"', 'exponent = "05"'), "must be 3 or 65537"),
     ],
 )
 def test_a_mistake_is_named_with_its_place(change: tuple[str, str], complaint: str) -> None:
@@ -116,3 +117,31 @@ def test_all_mistakes_are_told_at_once() -> None:
 def test_a_file_that_is_no_toml_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"emv\.toml"):
         from_toml("[", source="emv.toml")
+
+
+def test_every_mistake_has_its_line() -> None:
+    text = GOOD.replace("floor_minor = 20000", "floor_minor = -1")
+    text = text.replace(KEY["checksum"], "00" * 20).replace('rid = "A000000333"\n', "", 1)
+    text += '\n[[revoked]]\nrid = "A000000333"\nindex = 2\nodd = 1\n'
+    with pytest.raises(ConfigError) as caught:
+        from_toml(text, source="emv.toml")
+    rows = text.splitlines()
+    told = str(caught.value).splitlines()
+
+    def row(mistake: str) -> str:
+        return rows[int(mistake.split("line ")[1].split(":", maxsplit=1)[0]) - 1]
+
+    assert [(each.split(": ")[1], row(each)) for each in told] == [
+        ("aid 1.floor_minor", "floor_minor = -1"),
+        ("revoked 1.rid", "[[revoked]]"),
+        ("revoked 2.odd", "odd = 1"),
+        ("revoked 2.serial", "[[revoked]]"),
+        ("ca_key 1.checksum", f'checksum = "{"00" * 20}"'),
+    ]
+
+
+@pytest.mark.parametrize("table", ["aid", "ca_key"])
+def test_two_tables_for_one_thing_are_a_mistake(table: str) -> None:
+    again = GOOD[GOOD.index(f"[[{table}]]") :].split("\n\n", maxsplit=1)[0]
+    with pytest.raises(ConfigError, match=rf"line \d+: {table} 2: is the same as {table} 1"):
+        from_toml(f"{GOOD}\n{again}\n", source="emv.toml")

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
+from posfw.app.chip_sets import EMV, emv_set
+from posfw.app.parameters import fold
 from posfw.board.site import Site
 from posfw.emv.bits import CryptogramType
 from posfw.emv.effects import CardHistory
-from posfw.emv.loading import from_plain
 from posfw.emv.parameters import EmvParameters
 from posfw.emv.tags import Tag
 from posfw.ports import BatchJournal, Records, SecureElement
@@ -17,9 +18,7 @@ from posfw.values.card import CardNumber
 from posfw.values.events import Topic
 from posfw.values.transaction import ChipFacts
 
-__all__ = ["EMV", "ChipHistory", "ChipParameters", "slip_lines"]
-
-EMV: Final = "emv"  # name of the record that holds a parameter set
+__all__ = ["ChipHistory", "ChipParameters", "slip_lines"]
 
 
 class Exceptions(Protocol):
@@ -40,8 +39,7 @@ class ChipParameters:
     """The newest set of the journal, else the file's, with the site's numbers in it.
 
     Attributes:
-        records: where parameter messages are kept: topic PARAMETERS, name `emv`, the shape of
-            docs/emv.md.
+        records: where the acquirer's sets are kept (app.parameters): the set `emv`.
         site: terminal and merchant number.
         installed: of a file, None where there is none.
     """
@@ -58,9 +56,9 @@ class ChipParameters:
             ConfigError: the newest set has mistakes; a set is never used in part.
         """
         news = await self.records.read(Topic.PARAMETERS, self._number)
-        sets = [record for record in news if record.name == EMV]
-        if sets:
-            self.installed = from_plain(sets[-1].body, source=f"parameters {sets[-1].number}")
+        told = fold(news).get(EMV)
+        if told is not None:
+            self.installed = emv_set(told)
         if news:
             self._number = news[-1].number
         if self.installed is None:

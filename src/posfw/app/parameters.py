@@ -13,7 +13,7 @@ from typing import Any
 from posfw.app.verbs import Body, Progress, Verb
 from posfw.ports import Acquirer, Clock, Records
 from posfw.sale.limits import Limits
-from posfw.values.errors import LinkError, RefusedError
+from posfw.values.errors import ConfigError, LinkError, RefusedError
 from posfw.values.events import Plain, Record, Topic
 
 __all__ = ["Parameters", "fold", "limited", "sets_of"]
@@ -106,7 +106,7 @@ class Parameters:
         code = str(answer.get("response_code"))
         if code == "00":
             now, told = self.clock.now(), sets_of(answer)
-            if wrong := self.judge(told):
+            if wrong := [*self.judge(told), *_chip_faults(told)]:
                 raise LinkError(f"The acquirer's parameters: {'; '.join(wrong)}", code="ACT-124")
             loaded = [
                 Record(Topic.PARAMETERS, "loaded", now, body={"set": name, "values": dict(values)})
@@ -136,11 +136,34 @@ class Parameters:
         return {name: int(each["version"]) for name, each in sorted((await self._sets()).items())}
 
     async def _list(self, _: Body, __: Progress) -> Body:
-        return {"ok": True, "parameters": await self.versions()}
+        return await self._told()
+
+    async def _told(self) -> dict[str, Any]:
+        """Return versions, and of the chip's set what is in it."""
+        sets = await self._sets()
+        versions = {name: int(each["version"]) for name, each in sorted(sets.items())}
+        if "emv" not in sets:
+            return {"ok": True, "parameters": versions}
+        from posfw.app.chip_sets import set_facts  # noqa: PLC0415 - terminals with a slot only
+
+        return {"ok": True, "parameters": versions, "chip": set_facts(sets["emv"])}
 
     async def _load(self, _: Body, __: Progress) -> Body:
         """下载参数: at any time after the activation."""
         code = await self.load()
         if code != "00":
             raise RefusedError(f"The acquirer refused parameters: {code}.", code="ACT-123")
-        return {"ok": True, "parameters": await self.versions()}
+        return await self._told()
+
+
+def _chip_faults(told: Mapping[str, Mapping[str, Any]]) -> Sequence[str]:
+    """Return what is wrong with the set `emv`: keys whose checksum does not fit, and the rest."""
+    if "emv" not in told:
+        return ()
+    from posfw.app.chip_sets import emv_set  # noqa: PLC0415 - terminals with a slot only
+
+    try:
+        emv_set(told["emv"])
+    except ConfigError as error:
+        return str(error).splitlines()
+    return ()

@@ -1,11 +1,12 @@
 """EmvParameters from plain values: a TOML file's tables or a parameter message's maps.
 
-Closed: an unknown key is a mistake, every mistake is told at once. Byte strings are hex in TOML;
-bytes are taken as they are, so the same shape travels in CBOR.
+Closed: an unknown key is a mistake, every mistake is told at once, with its line where there is a
+file. Byte strings are hex in TOML; bytes are taken as they are, so the same shape travels in CBOR.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
@@ -29,11 +30,37 @@ def from_toml(text: str, *, source: str) -> EmvParameters:
         plain = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{source}: {error}.", code="CFG-002") from error
-    return from_plain(plain, source=source)
+    return from_plain(plain, source=source, lines=_lines(text))
 
 
-def from_plain(plain: Mapping[str, Any], *, source: str) -> EmvParameters:
+def _lines(text: str) -> dict[str, int]:
+    """Return the line of each table and key of this file's flat shape, by its place's name."""
+    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
+    table = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        head = _HEAD.match(line)
+        if head is not None:
+            table = head[2]
+            if head[1] == "[[":
+                counts[table] = counts.get(table, 0) + 1
+                found.setdefault(table, number)
+                table = f"{table} {counts[table]}"
+            found[table] = number
+        elif (key := _KEY.match(line)) is not None:
+            found.setdefault(f"{table}.{key[1]}" if table else key[1], number)
+    return found
+
+
+def from_plain(
+    plain: Mapping[str, Any], *, source: str, lines: Mapping[str, int] | None = None
+) -> EmvParameters:
     """Read the shape of docs/emv.md: a `terminal` table, lists `aid`, `ca_key` and `revoked`.
+
+    Args:
+        plain: the tables.
+        source: what the mistakes are of.
+        lines: the line of each place, where it is a file.
 
     Raises:
         ConfigError: lists every mistake, one a line.
@@ -45,22 +72,48 @@ def from_plain(plain: Mapping[str, Any], *, source: str) -> EmvParameters:
     revoked = list(_each(plain, "revoked", _REVOKED, tuple(_REVOKED), mistakes))
     if not aids and not mistakes:
         mistakes.append("aid: at least one application is needed")
-    if not mistakes:
-        ca_keys = tuple(CaKey(**each) for each in keys)
-        mistakes += [
-            f"ca_key {key.rid.hex().upper()} {key.index:02X}: the checksum does not fit"
-            for key in ca_keys
-            if not key.intact
-        ]
+    mistakes += [
+        *_odd_keys(keys),
+        *_twice("aid", aids, "aid"),
+        *_twice("ca_key", keys, "rid", "index"),
+    ]
     if mistakes:
-        lines = [f"{source}: {mistake}" for mistake in mistakes]
-        raise ConfigError("\n".join(lines), mistakes=lines)
+        told = [f"{source}{_line(mistake, lines or {})}: {mistake}" for mistake in mistakes]
+        raise ConfigError("\n".join(told), mistakes=told)
     return EmvParameters(
         aids=tuple(AidParameters(**each) for each in aids),
-        ca_keys=ca_keys,
+        ca_keys=tuple(CaKey(**each) for each in keys),
         revoked=tuple(Revoked(**each) for each in revoked),
         **terminal,
     )
+
+
+def _line(mistake: str, lines: Mapping[str, int]) -> str:
+    """Return ", line 7" of the key that the mistake names, else of its table, else nothing."""
+    place = mistake.split(":", maxsplit=1)[0].split(" is not known", maxsplit=1)[0]
+    number = lines.get(place) or lines.get(place.split(".")[0])
+    return f", line {number}" if number else ""
+
+
+def _odd_keys(keys: Iterable[dict[str, Any]]) -> Iterable[str]:
+    """Tell keys that cannot be used (Book 2, 11.2.2 and annex B2.1)."""
+    for number, each in enumerate(keys, start=1):
+        if not all(name in each for name in _CA_KEY_NEEDS):
+            continue  # that has been told
+        if int.from_bytes(each["exponent"], "big") not in EXPONENTS:
+            yield f"ca_key {number}.exponent: must be 3 or 65537"
+        if not CaKey(**each).intact:
+            yield f"ca_key {number}.checksum: the checksum does not fit the key"
+
+
+def _twice(name: str, tables: Iterable[dict[str, Any]], *keys: str) -> Iterable[str]:
+    """Tell a table that says again what an earlier one says: nobody knows which counts."""
+    seen: dict[tuple[object, ...], int] = {}
+    for number, each in enumerate(tables, start=1):
+        if all(key in each for key in keys):
+            first = seen.setdefault(tuple(each[key] for key in keys), number)
+            if first != number:
+                yield f"{name} {number}: is the same as {name} {first}"
 
 
 def _each(
@@ -149,6 +202,9 @@ def _tac(value: object) -> int:
     return int.from_bytes(_octets(5, 5)(value), "big")
 
 
+EXPONENTS: Final = (3, 65537)
+_HEAD: Final = re.compile(r"\s*(\[\[?)\s*(\w+)\s*\]")
+_KEY: Final = re.compile(r"\s*(\w+)\s*=")
 _TABLES: Final = {"terminal", "aid", "ca_key", "revoked"}
 _TACS: Final = ("tac_denial", "tac_online", "tac_default")
 _CA_KEY_NEEDS: Final = ("rid", "index", "modulus", "exponent", "checksum")
