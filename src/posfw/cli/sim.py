@@ -17,6 +17,7 @@ from posfw.app.verbs import dispatcher
 from posfw.cli.asking import ask, json_option, perform, tell_error
 from posfw.cli.places import state_option
 from posfw.sim.cards import NAMES
+from posfw.sim.chip.hand import WAYS, ChipHand, prepare
 from posfw.sim.desk import LINE, PRINTER, RigDesk
 from posfw.sim.reader import Way
 from posfw.sim.rig import rig
@@ -25,7 +26,7 @@ from posfw.sim.vivotech import Presented
 __all__ = ["sim"]
 
 _WAYS = [way.value for way in Way]
-_INSERTS = [way.value for way in (Presented.INSERT, Presented.PULLED, Presented.BLOCKED)]
+_INSERTS = list(WAYS)
 _TAPS = [way.value for way in Presented if way is not Presented.SWIPE]
 _TAPS = [way for way in _TAPS if way not in _INSERTS]
 
@@ -40,17 +41,23 @@ def sim() -> None:
     "--pty", is_flag=True, help="Show the ptys of reader and printer for other programs."
 )
 @click.option("--blank", is_flag=True, help="The terminal is to be activated first. 未激活")
+@click.option(
+    "--chip", is_flag=True, help="Test cards with chips, for pcscd's virtual reader. 芯片卡"
+)
 @state_option
-def run_rig(state: Path, *, pty: bool, blank: bool) -> int:
+def run_rig(state: Path, *, pty: bool, blank: bool, chip: bool) -> int:
     """Run reader, printer and acquirer until Ctrl-C; `posfw run` finds them. 模拟环境"""
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    anyio.run(partial(_serve, state, pty=pty, blank=blank))
+    anyio.run(partial(_serve, state, pty=pty, blank=blank, chip=chip))
     return 0
 
 
-async def _serve(state: Path, *, pty: bool, blank: bool) -> None:
+async def _serve(state: Path, *, pty: bool, blank: bool, chip: bool) -> None:
     async with rig(state, blank=blank) as around, anyio.create_task_group() as group:
-        handler = dispatcher(RigDesk(around).verbs())
+        hand = ChipHand() if chip else None
+        if chip:
+            around.acquirer.parameters["emv"] = await anyio.to_thread.run_sync(prepare, state)
+        handler = dispatcher(RigDesk(around, hand=hand).verbs())
         await group.start(serve, state / "rig" / "control.sock", handler, group)
         ready: dict[str, Any] = {"ready": True, "site": str(around.site)}
         if pty:

@@ -9,7 +9,8 @@ from typing import Any
 import anyio
 
 from posfw.card.scanner import MAX_LINE_BYTES, gtin_ok
-from posfw.sim.cards import TestCard, deck
+from posfw.sim.cards import TEST_PIN, TestCard, deck
+from posfw.sim.chip.hand import WAYS, ChipHand
 from posfw.sim.reader import Way
 from posfw.sim.rig import Rig
 from posfw.sim.vivotech import Presented
@@ -34,10 +35,12 @@ class RigDesk:
     Attributes:
         around: the rig.
         cards: the deck by name.
+        hand: at pcscd's virtual reader, where one runs here (`posfw sim rig --chip`).
     """
 
     around: Rig
     cards: Mapping[str, TestCard] = field(default_factory=lambda: deck(1))
+    hand: ChipHand | None = None
 
     def verbs(self) -> Mapping[str, Verb]:
         """Return the rig's verbs."""
@@ -71,8 +74,10 @@ class RigDesk:
         return card
 
     async def _present(self, body: Body, _: Progress) -> Body:
-        """Tap or insert a card at the reader that waits for one."""
+        """Tap or insert a card at the reader that waits for one, or into the chip slot."""
         card = self._card(body)
+        if self.hand is not None and self.around.neo.active is None and body.get("way") in WAYS:
+            return await self._insert(self.hand, card, str(body["way"]))
         ways = {way.value: way for way in Presented}
         way = ways.get(str(body.get("way", "")))
         if way is None:
@@ -86,8 +91,24 @@ class RigDesk:
         await self.around.neo.present(card, way)
         return {"ok": True, "card": card.name, "number": card.number.masked}
 
+    async def _insert(self, hand: ChipHand, card: TestCard, way: str) -> Body:
+        number = card.number
+        try:
+            await anyio.to_thread.run_sync(
+                hand.insert, number.reveal(), card.expiry, TEST_PIN, way
+            )
+        except OSError as error:
+            raise RefusedError(
+                "No virtual chip reader listens here.",
+                code="OPR-008",
+                next_step="Start pcscd with the driver vsmartcard-vpcd.",
+            ) from error
+        return {"ok": True, "card": card.name, "number": number.masked}
+
     async def _remove(self, _: Body, __: Progress) -> Body:
         """Take out the card that was left in."""
+        if self.hand is not None and self.hand.held is not None:
+            return {"ok": True, "was_in": await anyio.to_thread.run_sync(self.hand.remove)}
         was_in, self.around.neo.held = self.around.neo.held, False
         return {"ok": True, "was_in": was_in}
 
