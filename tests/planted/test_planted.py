@@ -52,6 +52,7 @@ class Shop(RuleBasedStateMachine):
     protocol: ClassVar[type[Protocol]] = Protocol
     bank: ClassVar[type[PostingBank]] = PostingBank
     seen: ClassVar[Counter[str]] = Counter()
+    around: ClassVar[type[World]] = World
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +62,7 @@ class Shop(RuleBasedStateMachine):
         self._stack.enter_context(without_threads(lambda _: None))
         self.loop = VirtualLoop(1, instant=True)
         self._stack.callback(self.loop.close)
-        self.world = World(self.folder, self.protocol, self.bank, self.seen)
+        self.world = self.around(self.folder, self.protocol, self.bank, self.seen)
         self.run(self.world.power_up())
 
     def run(self, what: Coroutine[Any, Any, Any]) -> Any:
@@ -144,14 +145,16 @@ class Shop(RuleBasedStateMachine):
             self._stack.close()
 
 
-def explore(terminal: type[Protocol], bank: type[PostingBank], examples: int) -> Counter[str]:
+def explore(
+    terminal: type[Protocol], bank: type[PostingBank], examples: int, shop: type[Shop] = Shop
+) -> Counter[str]:
     """Run the shop and return what happened; the draws depend on `examples` alone.
 
     Raises:
         ViolationError: an invariant does not hold.
     """
     seen: Counter[str] = Counter()
-    machine = type("Shop", (Shop,), {"protocol": terminal, "bank": bank, "seen": seen})
+    machine = type("Shop", (shop,), {"protocol": terminal, "bank": bank, "seen": seen})
     run_state_machine_as_test(
         machine,
         settings=settings(
