@@ -15,6 +15,7 @@ import pytest
 from posfw.app.certificate import CertificateCare
 from posfw.app.goods import Goods
 from posfw.app.session import Session
+from posfw.sale.limits import OfflinePolicy
 from posfw.sim.certificates import make
 from posfw.uplink.certificate import days_left
 from posfw.values.errors import PosfwError
@@ -74,7 +75,7 @@ async def test_an_acquirer_that_refuses_the_sign_on(tmp_path: Path) -> None:
     clock = SetClock()
     async with opened(tmp_path, clock) as journal:
         acquirer = ScriptedAcquirer({"sign_on": {"response_code": "58"}})
-        session = Session(journal, acquirer, clock, None, None, Texts())  # type: ignore[arg-type]  # sign-on asks the line alone
+        session = Session(journal, acquirer, clock, None, OfflinePolicy, Texts())  # type: ignore[arg-type]  # sign-on asks the line alone
         assert await code_of(session.sign_on()) == "NET-141"
         assert not (await journal.standing()).signed_on
         assert await journal.read(Topic.SESSION) == []
