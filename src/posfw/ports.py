@@ -36,6 +36,7 @@ __all__ = [
     "Acquirer",
     "BatchJournal",
     "Battery",
+    "CardPinPad",
     "CardReader",
     "Charge",
     "Clock",
@@ -250,6 +251,40 @@ class PinPad(Protocol):
         """Return an ISO 9564-1 format 4 block, or None when the customer cancelled.
 
         A pad with keys of its own appends the 12-byte serial number of the block's key.
+
+        Raises:
+            DeviceError: no answer.
+        """
+        ...
+
+
+class CardPinPad(Protocol):
+    """A device that takes the PIN for the card's own check (EMV Book 2, chapter 7).
+
+    Both calls return the data of VERIFY, an empty secret when the customer passed the entry over,
+    None when they cancelled.
+    """
+
+    @property
+    def shielded(self) -> bool:
+        """Whether pad and slot share one protected housing.
+
+        Without it no PIN goes to a card in plaintext (Book 2, 11.1).
+        """
+        ...
+
+    async def plaintext_block(self, amount: Money, prompt_id: int) -> Secret | None:
+        """Return the eight bytes of Book 3, table 24.
+
+        Raises:
+            DeviceError: no answer.
+        """
+        ...
+
+    async def enciphered_block(
+        self, modulus: bytes, exponent: int, challenge: bytes, amount: Money, prompt_id: int
+    ) -> Secret | None:
+        """Return the block under the card's key, with its challenge (Book 2, 7.2).
 
         Raises:
             DeviceError: no answer.

@@ -226,7 +226,9 @@ class ChipDesk:
         if parameters is None:
             return Refusal("CRD-421", "This terminal has no parameters for chips.", NEXT_CARD)
         self._show(asked, "reading", self.texts("Reading the chip: leave the card in."))
-        counter = AtCounter(self.people, asked.amount, asked.progress)
+        counter = AtCounter(
+            self.people, asked.amount, asked.progress, bypass=parameters.pin_bypass
+        )
         session = ChipSession(visit.card, counter, self.history)
         kernel = self._begun(self.people.fitted(parameters), asked, outlook)
         try:

@@ -1,7 +1,7 @@
 """Cardholder and cashier during a chip sale: questions are progress events, answers are verbs.
 
 `chip_answer` answers what is asked now: `choice` (a position), `matches` (an identity document),
-or `cancel`. The PIN pad takes PINs; none ever comes through here.
+or `cancel`. The PIN pads take PINs; none is ever typed here.
 """
 
 from __future__ import annotations
@@ -22,20 +22,21 @@ from posfw.emv.effects import (
     EnterOfflinePin,
     EnterOnlinePin,
     IdentityChecked,
+    PinBypassed,
     PinEntered,
     PinPadBroken,
 )
 from posfw.emv.parameters import EmvParameters
-from posfw.ports import PinPad
-from posfw.values.card import CardNumber
+from posfw.ports import CardPinPad, PinPad
+from posfw.values.card import CardNumber, Secret
 from posfw.values.errors import CodecError, DeviceError, RefusedError
 from posfw.values.money import Money
-from posfw.values.texts import Texts
+from posfw.values.texts import Texts, mark
 
 __all__ = ["AtCounter", "ChipPeople"]
 
-_OFFLINE_PIN = Capability.PLAINTEXT_PIN | Capability.ENCIPHERED_PIN
-ENTER_PIN = 0  # the pad's first prompt
+# A pad's prompts (Book 4, 11.2: "ENTER PIN", "INCORRECT PIN", "LAST PIN TRY").
+ENTER_PIN, WRONG_PIN, LAST_TRY = range(3)
 
 
 @dataclass(slots=True)
@@ -46,11 +47,13 @@ class ChipPeople:
         texts: their language.
         answer_s: silence after which a question is answered with no.
         pad: encrypts PINs for the issuer; None where there is none.
+        card_pad: takes PINs for the card's own check; None where there is none.
     """
 
     texts: Texts
     answer_s: float
     pad: PinPad | None = None
+    card_pad: CardPinPad | None = None
     _asked: str = ""
     _answer: Body = field(default_factory=dict)
     _answered: anyio.Event = field(default_factory=anyio.Event)
@@ -64,7 +67,10 @@ class ChipPeople:
 
         A pad of `ports.PinPad` encrypts for the issuer; it makes no blocks for the card.
         """
-        lacking = _OFFLINE_PIN | (0 if self.pad else Capability.ONLINE_PIN)
+        lacking = 0 if self.pad else Capability.ONLINE_PIN
+        lacking |= 0 if self.card_pad else Capability.ENCIPHERED_PIN
+        if self.card_pad is None or not self.card_pad.shielded:
+            lacking |= Capability.PLAINTEXT_PIN
         if not parameters.capabilities & lacking:
             return parameters
         return replace(parameters, capabilities=parameters.capabilities & ~lacking)
@@ -104,11 +110,16 @@ _FORMS: Mapping[str, tuple[str, type]] = {
 
 @dataclass(frozen=True, slots=True)
 class AtCounter:
-    """People of one sale (app.chip.People): they see its amount and its screen."""
+    """People of one sale (app.chip.People): they see its amount and its screen.
+
+    Attributes:
+        bypass: the acquirer lets a PIN entry be passed over (Book 4, 6.3.4.3).
+    """
 
     people: ChipPeople
     amount: Money
     progress: Progress
+    bypass: bool = True
 
     async def ask(
         self, effect: ChooseApplication | EnterOfflinePin | EnterOnlinePin | CheckIdentity
@@ -120,7 +131,7 @@ class AtCounter:
             case EnterOnlinePin(number):
                 return await self._online_pin(number)
             case EnterOfflinePin():
-                return PinPadBroken()
+                return await self._offline_pin(effect)
             case CheckIdentity():
                 return await self._identity()
 
@@ -147,3 +158,38 @@ class AtCounter:
         except DeviceError:
             return PinPadBroken()
         return Cancelled() if block is None else PinEntered(block)
+
+    async def _offline_pin(self, asked: EnterOfflinePin) -> Answer:
+        """Have the pad make the data of VERIFY; a silent pad is a broken one (10.5.1)."""
+        pad = self.people.card_pad
+        if pad is None or (asked.key is None and not pad.shielded):
+            return PinPadBroken()
+        prompt = WRONG_PIN if asked.wrong else ENTER_PIN
+        prompt = LAST_TRY if asked.tries_left == 1 else prompt
+        self.progress({"screen": "enter_pin", "text": self.people.texts(_SAID[prompt])})
+        try:
+            block = await _made(pad, asked, self.amount, prompt)
+        except DeviceError:
+            return PinPadBroken()
+        if block is None:
+            return Cancelled()
+        if block:
+            return PinEntered(block)
+        return PinBypassed() if self.bypass else Cancelled()
+
+
+async def _made(
+    pad: CardPinPad, asked: EnterOfflinePin, amount: Money, prompt: int
+) -> Secret | None:
+    key = asked.key
+    if key is None:
+        return await pad.plaintext_block(amount, prompt)
+    modulus = key.modulus.to_bytes(key.size, "big")
+    return await pad.enciphered_block(modulus, key.exponent, asked.challenge, amount, prompt)
+
+
+_SAID = (
+    mark("Enter the PIN."),
+    mark("The PIN is wrong. Enter it again."),
+    mark("Last try: enter the PIN."),
+)

@@ -20,7 +20,7 @@ from posfw.board.site import Site
 from posfw.emv.loading import from_toml
 from posfw.emv.parameters import EmvParameters
 from posfw.journal.store import Journal
-from posfw.ports import Clock, PinPad, Random, SecureElement
+from posfw.ports import CardPinPad, Clock, PinPad, Random, SecureElement
 from posfw.sale.task import Sales
 from posfw.values.texts import Texts
 
@@ -43,6 +43,7 @@ class Chips:
     texts: Texts
     installed: EmvParameters | None = None
     pad: PinPad | None = None
+    card_pad: CardPinPad | None = None
 
     def start(
         self,
@@ -60,7 +61,7 @@ class Chips:
             slot=slot,
             stripe=self.stripe,
             sales=self.sales,
-            people=ChipPeople(self.texts, self.site.timing.card_s, self.pad),
+            people=ChipPeople(self.texts, self.site.timing.card_s, self.pad, self.card_pad),
             parameters=ChipParameters(self.journal, self.site, self.installed),
             history=ChipHistory(self.journal, self.element),
             clock=self.clock,
