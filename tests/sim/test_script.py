@@ -31,6 +31,7 @@ ALWAYS = {
     "held",
     "scanned",
     "shown",
+    "taps",
     "x_report",
     "z_report",
     "sign_off",

@@ -57,6 +57,7 @@ def test_a_day_balances_and_the_same_seed_gives_the_same_counts(tmp_path: Path) 
     assert counts["acceptance rounds: passed"] == 8
     assert counts["ready: yes"] == counts["sale above the acquirer's limit: refused"] == 1
     assert counts["void without approval: refused"] == counts["locked out: refused"] == 1
+    assert counts["taps tapped: success"] == counts["taps with PIN: success"] == 1
     assert counts["x_report: printed"] == counts["z_report: printed"] == 1
     assert not [name for name in counts if "NOT" in name]
     assert json.loads((tmp_path / "a" / "report.json").read_text())["balanced"] is True

@@ -126,9 +126,9 @@ class Day:
         found: dict[str, Any] = body["result"]
         return found
 
-    async def start(self, *, online: bool = True) -> None:
+    async def start(self, *, online: bool = True, board: str = "host") -> None:
         """Start the terminal and wait until it is ready, and online where it may be."""
-        command = [sys.executable, "-m", "posfw", "run", "--board", "host"]
+        command = [sys.executable, "-m", "posfw", "run", "--board", board]
         places = ["--state", str(self.state), "--site", str(self.rig.site)]
         log = ["--log", str(self.state / "debug.log")]
         self.process = await anyio.open_process([*command, *places, *log], stderr=None)

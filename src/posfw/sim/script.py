@@ -58,6 +58,7 @@ def script(seed: int) -> tuple[Step, ...]:
         _trouble(random, "held", "success"),
         _trouble(random, "scanned", "success"),
         _trouble(random, "shown", "success"),
+        _trouble(random, "taps", "success"),
         Step("lock_out"),
         Step("x_report"),
         Step("void"),

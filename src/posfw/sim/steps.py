@@ -14,6 +14,7 @@ from posfw.sim.kinds import KINDS
 from posfw.sim.rig import FACTOR, TERMINAL
 from posfw.sim.script import Step
 from posfw.sim.shift import PASSWORDS, SHIFT, approval, refused
+from posfw.sim.taps import TAPS
 
 __all__ = ["STEPS"]
 
@@ -178,6 +179,7 @@ STEPS: Mapping[str, Callable[[Day, Step], Awaitable[None]]] = MappingProxyType(
     {
         **SHIFT,
         **KINDS,
+        **TAPS,
         "sign_on": _sign_on,
         "sale": _sale,
         "void": _against,
