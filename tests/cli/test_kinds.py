@@ -73,7 +73,11 @@ def test_a_command_asks_one_thing(
 ) -> None:
     done = CliRunner().invoke(posfw, [*line, "--state", str(terminal.state), "--json"])
     assert done.exit_code == 0, done.output
-    assert terminal.asked == [asked]
+    # `intent` names the key press, another one each time; tests of its own look at it.
+    found = [
+        {name: each for name, each in one.items() if name != "intent"} for one in terminal.asked
+    ]
+    assert found == [asked]
 
 
 def test_the_menu_lists_each_number_once_and_every_command_exists() -> None:
