@@ -33,13 +33,7 @@ from posfw.values.transaction import Instalment, Intent, Kind, Transaction
 __all__ = ["Cashier"]
 
 # What takes the whole of it back, and a part of it, where that is a kind of its own.
-_VOIDS = {
-    Kind.INSTALMENT: Kind.INSTALMENT_VOID,
-    Kind.QR_SALE: Kind.QR_VOID,
-    Kind.PREAUTH: Kind.PREAUTH_VOID,
-    Kind.COMPLETION: Kind.COMPLETION_VOID,
-    Kind.COMPLETION_ADVICE: Kind.COMPLETION_VOID,
-}
+_VOIDS = {Kind.INSTALMENT: Kind.INSTALMENT_VOID, Kind.QR_SALE: Kind.QR_VOID}
 _REFUNDS = {Kind.QR_SALE: Kind.QR_REFUND}
 
 # What the acquirer is told of a terminal: states and reminders, no money and no card data.
