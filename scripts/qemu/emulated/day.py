@@ -39,6 +39,7 @@ SITE = "/var/lib/posfw/site"
 class GuestDay(Day):
     """A day that plays in a guest; `laps` are seconds from power-on to ready, one a start."""
 
+    other_counter: bool = False  # the machine has the ports that it has
     guest: Guest | None = None
     port: int = 0
     shell: int = 0

@@ -91,7 +91,12 @@ class Report:
 
 @dataclass(slots=True)
 class Day:
-    """One day under way."""
+    """One day under way.
+
+    Attributes:
+        board: on which the terminal is started next.
+        other_counter: whether it can be moved to one with other devices.
+    """
 
     rig: Rig
     state: Path
@@ -100,6 +105,8 @@ class Day:
     process: Process | None = None
     approved: list[tuple[str, int]] = field(default_factory=list)
     cards: dict[str, TestCard] = field(default_factory=dict)
+    board: str = "host"
+    other_counter: bool = True
 
     async def ask(self, request: Mapping[str, Any], swiped: str = "") -> dict[str, Any]:
         """Send one request and return its result or error; a card is swiped when asked for."""
@@ -126,9 +133,9 @@ class Day:
         found: dict[str, Any] = body["result"]
         return found
 
-    async def start(self, *, online: bool = True, board: str = "host") -> None:
+    async def start(self, *, online: bool = True) -> None:
         """Start the terminal and wait until it is ready, and online where it may be."""
-        command = [sys.executable, "-m", "posfw", "run", "--board", board]
+        command = [sys.executable, "-m", "posfw", "run", "--board", self.board]
         places = ["--state", str(self.state), "--site", str(self.rig.site)]
         log = ["--log", str(self.state / "debug.log")]
         self.process = await anyio.open_process([*command, *places, *log], stderr=None)

@@ -21,9 +21,11 @@ TAPPED, SWIPED = "unionpay-chip", "unionpay"
 
 async def _taps(day: Day, step: Step) -> None:
     """The terminal is moved to the other counter: one card is tapped, one needs its PIN."""
-    await day.until("waiting_prints", value=0)
-    await day.cut()
-    await day.start(board=BOARD)
+    if not day.other_counter:
+        day.report.counts["taps: no such counter"] += 1
+        return
+    home = day.board
+    await _move(day, BOARD)
     right = day.rig.acquirer.pins_seen["right"]
     checked = day.rig.acquirer.issuer.checked
     day.rig.pad.customer = TEST_PIN
@@ -33,8 +35,13 @@ async def _taps(day: Day, step: Step) -> None:
     await _sale(day, step, "with PIN", SWIPED, Presented.SWIPE)
     if day.rig.acquirer.pins_seen["right"] != right + 1:
         day.report.problems.append("the PIN did not reach the bank")
+    await _move(day, home)
+
+
+async def _move(day: Day, board: str) -> None:
     await day.until("waiting_prints", value=0)
     await day.cut()
+    day.board = board
     await day.start()
 
 
