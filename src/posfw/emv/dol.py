@@ -41,7 +41,7 @@ def build(dol: bytes, value_of: Callable[[int], bytes]) -> bytes:
         value_of: gives an object's value, b"" for one that is unknown or has none: zeros stand
             for it (Book 3, 5.4, step 2b).
     """
-    return b"".join(_fit(tag, length, value_of(tag)) for tag, length in parse(dol))
+    return b"".join([_fit(tag, length, value_of(tag)) for tag, length in parse(dol)])
 
 
 def _entries(dol: bytes) -> Iterator[tuple[int, int]]:

@@ -90,8 +90,8 @@ def enter_authentication(context: Context) -> Turn:
         # Unreadable data never approves; nothing of it is used.
         return context.but(issuer_data=b"", unreadable=True), Exit.REFUSE
     if not found.authentication:
-        return context, Exit.DONE
-    context = context.put({Tag.ISSUER_AUTHENTICATION: found.authentication})
+        return context.but(issuer=found), Exit.DONE
+    context = context.put({Tag.ISSUER_AUTHENTICATION: found.authentication}, issuer=found)
     if not context.aip(AIP.ISSUER_AUTHENTICATION):
         return context, Exit.DONE
     context = context.mark(tsi=TSI.ISSUER_AUTHENTICATION)
@@ -108,7 +108,7 @@ def receive_authentication(context: Context, answer: Answer) -> Turn:
 
 def enter_before(context: Context) -> Turn:
     """Begin with the scripts of tag 71, before the final cryptogram."""
-    scripts = issuer_data(context.issuer_data).before if context.issuer_data else ()
+    scripts = context.issuer.before if context.issuer else ()
     return _begin(context, scripts, _BEFORE)
 
 
@@ -119,7 +119,7 @@ def receive_before(context: Context, answer: Answer) -> Turn:
 
 def enter_after(context: Context) -> Turn:
     """Begin with the scripts of tag 72, after the final cryptogram."""
-    scripts = issuer_data(context.issuer_data).after if context.issuer_data else ()
+    scripts = context.issuer.after if context.issuer else ()
     return _begin(context, scripts, _AFTER)
 
 

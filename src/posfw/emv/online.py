@@ -129,11 +129,13 @@ def script_data(context: Context) -> Secret:
 
 def _objects(context: Context, tags: Iterable[int]) -> bytes:
     """Primitive objects of one length byte: all that DE55 holds is shorter than 128 bytes."""
-    found = ((tag, context.value(tag)) for tag in tags)
-    return b"".join(_HEADS[tag] + bytes((len(value),)) + value for tag, value in found if value)
+    held = context.objects()
+    found = [(tag, held[tag]) for tag in tags if held.get(tag)]
+    return b"".join([_HEADS[tag] + _LENGTHS[len(value)] + value for tag, value in found])
 
 
 _HEADS: Final = {
     tag: tag.to_bytes((tag.bit_length() + 7) // 8, "big")
     for tag in {*_COMPLETED_TAGS, *SCRIPT_RESULT_TAGS}
 }
+_LENGTHS: Final = tuple(bytes((size,)) for size in range(0x80))
