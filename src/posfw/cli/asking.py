@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import click
 
@@ -44,13 +46,13 @@ def ask(
     Raises:
         DeviceError: nothing is running there, or it went away; `start` is what to do then.
     """
-    with socket.socket(socket.AF_UNIX) as line:
+    with socket.socket(socket.AF_UNIX) as line, _on_ctrl_c(interrupted):
         line.settimeout(ANSWER_LIMIT_S)
         try:
             line.connect(str(path))
             line.sendall(json.dumps(request).encode() + b"\n")
             with line.makefile("rb") as answers:
-                while answer := _next(answers, interrupted):
+                for answer in answers:
                     body: dict[str, Any] = json.loads(answer)
                     if "progress" not in body:
                         return body
@@ -67,14 +69,17 @@ def ask(
     raise DeviceError("It stopped before it answered.", code="OPR-006")
 
 
-def _next(answers: BinaryIO, interrupted: Callable[[], None] | None) -> bytes:
-    while True:
-        try:
-            return answers.readline()
-        except KeyboardInterrupt:
-            if interrupted is None:
-                raise
-            interrupted()
+@contextmanager
+def _on_ctrl_c(interrupted: Callable[[], None] | None) -> Iterator[None]:
+    """Let Ctrl-C do something else than end the command; reading goes on behind it (PEP 475)."""
+    if interrupted is None:
+        yield
+        return
+    before = signal.signal(signal.SIGINT, lambda _, __: interrupted())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def perform(
