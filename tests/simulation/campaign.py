@@ -65,11 +65,12 @@ def works(days: float, seed: int) -> list[Work]:
 
 def summary(done: Iterable[tuple[Work, Verdict]], begun: float, found: dict[str, int]) -> str:
     """Return the one JSON line; tells every seed that fails."""
-    days, sales, violations, unresolved = 0.0, 0, 0, 0
+    days, sales, archived, violations, unresolved = 0.0, 0, 0, 0, 0
     faults: Counter[str] = Counter()
     trace = sha256()
     for work, verdict in done:
         days, sales = days + verdict.days, sales + verdict.sales
+        archived += verdict.archived
         violations += len(verdict.violations)
         unresolved += len(verdict.unresolved)
         faults.update(verdict.faults)
@@ -80,6 +81,7 @@ def summary(done: Iterable[tuple[Work, Verdict]], begun: float, found: dict[str,
         {
             "days": days,
             "sales": sales,
+            "archived": archived,
             "violations": violations,
             "unresolved": unresolved,
             "trace": trace.hexdigest()[:16],

@@ -66,6 +66,7 @@ class Options:
         disk_s: how long the slowest storage call takes.
         heartbeat_s: of the line.
         paper_out: what the printer does with its buffer when paper ends.
+        keep_batches: closed batches that are not archived.
         rates: the faults that are switched on.
     """
 
@@ -80,6 +81,7 @@ class Options:
     disk_s: float
     heartbeat_s: float
     paper_out: str
+    keep_batches: int
     rates: Mapping[str, float]
 
     def rate(self, fault: str) -> float:
@@ -93,7 +95,8 @@ class Options:
             f"seed={self.seed} days={self.days:g} sales_a_day={self.sales_a_day}"
             f" opens_h={self.opens_h} void={self.void_share:.2f} refund={self.refund_share:.2f}"
             f" keyed={self.keyed_share:.2f} late_s={self.late_s:.3g} disk_s={self.disk_s:.3g}"
-            f" heartbeat_s={self.heartbeat_s:g} paper_out={self.paper_out};"
+            f" heartbeat_s={self.heartbeat_s:g} paper_out={self.paper_out}"
+            f" keep_batches={self.keep_batches};"
             f" faults: {on or 'none'}"
         )
 
@@ -120,5 +123,6 @@ class Options:
             disk_s=chance.choice((0.003, 0.02, 0.5)),
             heartbeat_s=chance.choice((60.0, 300.0, 300.0, 900.0)),
             paper_out=chance.choice(("keeps", "loses", "unsure")),
+            keep_batches=chance.choice((0, 1, 2)),
             rates=rates,
         )

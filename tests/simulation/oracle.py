@@ -13,12 +13,19 @@ from typing import Any, Final
 
 from posfw.sim.acquirer import Acquirer
 from posfw.uplink.messages import Message, MessageType
+from tests.simulation.books import Books
 
 __all__ = ["Oracle", "Place"]
 
 Place = tuple[int, int]  # batch, STAN
 TERMINAL: Final = "12345678"
-CREDITS: Final = frozenset({"void", "refund"})
+CREDITS: Final = frozenset(
+    {
+        *("void", "refund", "adjust_down", "completion_void"),
+        *("instalment_void", "qr_void", "qr_refund"),
+    }
+)
+NO_MONEY: Final = frozenset({"preauth", "preauth_add", "preauth_void", "balance"})
 # Which states a journal may hold for an ending that somebody has seen.
 _AFTER: Final = {
     "approved": {"approved"},
@@ -55,9 +62,7 @@ class Oracle:
 
     # --- the line -------------------------------------------------------------------------------
 
-    def sent(
-        self, message: Message, counter: int, data: bytes, raw: sqlite3.Connection | None
-    ) -> None:
+    def sent(self, message: Message, counter: int, data: bytes, books: Books | None) -> None:
         """I7, and commit 1 before the first byte: a message leaves."""
         if self._counters.setdefault(counter, data) != data:
             self.violates("I7", f"key counter {counter} protects two messages")
@@ -67,7 +72,7 @@ class Oracle:
         if place not in self._asked and self._asked and place < next(reversed(self._asked)):
             self.violates("I7", f"STAN {place} after {next(reversed(self._asked))}")
         self._asked[place] = None
-        state = self._state_of(raw, place)
+        state = self._state_of(books, place)
         if state is not None and state[0] != "begun":
             self.violates("I4", f"{place} left while the journal says {state[0]}")
 
@@ -77,7 +82,9 @@ class Oracle:
         """The terminal says which number a key press has."""
         self.presses[press].add(_place(key))
 
-    def ended(self, press: str, result: Mapping[str, Any], minor: int, raw: Any) -> None:
+    def ended(
+        self, press: str, result: Mapping[str, Any], minor: int, books: Books | None
+    ) -> None:
         """I3, I6: a result is shown."""
         if not result.get("key"):
             return
@@ -86,14 +93,14 @@ class Oracle:
         before = self.shown.setdefault(place, (ending, minor))
         if before != (ending, minor):
             self.violates("I3", f"{place} was shown {before}, now {ending} {minor}")
-        self._durable(place, raw)
+        self._durable(place, books)
         if ending == "approved":
             self._authorised(place, minor)
-        self._remember(raw)
+        self._remember(books)
 
-    def _durable(self, place: Place, raw: Any) -> None:
+    def _durable(self, place: Place, books: Books | None) -> None:
         ending, minor = self.shown[place]
-        row = self._state_of(raw, place)
+        row = self._state_of(books, place)
         if row is not None and (row[0] not in _AFTER[ending] or row[1] != minor):
             self.violates("I3", f"{place} is shown {ending} {minor}, the journal says {row}")
 
@@ -102,9 +109,11 @@ class Oracle:
         if posting is None or not posting.live or posting.amount != minor:
             self.violates("I6", f"{place} is shown approved {minor}, the bank has {posting}")
 
-    def printed(self, place: Place, copy: str, *, duplicate: bool, valid: bool, raw: Any) -> None:
+    def printed(
+        self, place: Place, copy: str, *, duplicate: bool, valid: bool, books: Books | None
+    ) -> None:
         """I3, I10: a receipt is on paper."""
-        row = self._state_of(raw, place)
+        row = self._state_of(books, place)
         if valid and row is not None and row[0] != "approved":
             self.violates("I3", f"a receipt of {place} is out, the journal says {row}")
         if not duplicate:
@@ -112,7 +121,7 @@ class Oracle:
             if self.originals[place, copy] > 1:
                 self.violates("I10", f"a second original of {place}, {copy}")
 
-    def balanced(self, result: Mapping[str, Any], raw: Any) -> None:
+    def balanced(self, result: Mapping[str, Any], books: Books | None) -> None:
         """I8: a settlement is shown; its totals are the bank's and those of the rows."""
         batch = int(result["batch"])
         if batch in self.settled:
@@ -124,9 +133,11 @@ class Oracle:
         bank = self._acquirer.bank.totals(TERMINAL, batch)
         if ours != bank:
             self.violates("I8", f"batch {batch}: shown {ours}, the bank has {bank}")
+        if books is None:
+            return  # it died with the slip in hand; the restart will tell
         rows = [
             [stan, amount, direction]
-            for (number, stan), (amount, direction) in self._counting(raw).items()
+            for (number, stan), (amount, direction) in self._counting(books).items()
             if number == batch
         ]
         if rows != self._acquirer.bank.records(TERMINAL, batch):
@@ -134,29 +145,27 @@ class Oracle:
 
     # --- restarts and rest ----------------------------------------------------------------------
 
-    def restarted(self, raw: Any) -> None:
+    def restarted(self, books: Books) -> None:
         """I3, I8, I9: what was shown before is still there."""
         for place in self.shown:
-            self._durable(place, raw)
+            self._durable(place, books)
         number, mac = self._last_entry
         if number:
-            found = raw.execute("SELECT mac FROM entry WHERE number = ?", (number,)).fetchall()
-            if found != [(mac,)]:
+            found = books.rows("number, mac", "entry", "number = ?", number)
+            if found != [(number, mac)]:
                 self.violates("I9", f"entry {number} is gone or another one")
-        closed = {
-            row[0] for row in raw.execute("SELECT number FROM batch WHERE closed_at IS NOT NULL")
-        }
+        closed = {batch for (batch,) in books.rows("number", "batch", "closed_at IS NOT NULL")}
         if not closed >= self.settled.keys():
             self.violates("I8", f"settled batches {self.settled.keys() - closed} are open again")
-        doubt = raw.execute("SELECT count(*) FROM txn WHERE state = 'begun'").fetchone()[0]
+        doubt = books.here("SELECT count(*) FROM txn WHERE state = 'begun'")[0][0]
         if doubt:
             self.violates("I4", f"{doubt} transactions are in doubt after the restart")
-        self._remember(raw)
+        self._remember(books)
 
-    def at_rest(self, raw: Any) -> None:
+    def at_rest(self, books: Books) -> None:
         """I1, I2, I4, I5 once the world is healed and quiet."""
         bank = self._acquirer.bank
-        ours = self._counting(raw)
+        ours = self._counting(books)
         theirs = {
             (batch, stan): (posting.amount, posting.direction)
             for (_, batch, stan), posting in bank.postings.items()
@@ -168,25 +177,23 @@ class Oracle:
                     "I1",
                     f"{place}: the journal has {ours.get(place)}, the bank {theirs.get(place)}",
                 )
-        self._closed_batches(raw)
+        self._closed_batches(books)
         for press, places in self.presses.items():
             if len(theirs.keys() & places) > 1:
                 self.violates("I2", f"key press {press} moved money as {places}")
         if bank.counts.get("key_reused"):
             self.violates("I5", "another request came under a used key")
-        unknown = self._asked.keys() - {
-            (batch, stan) for batch, stan in raw.execute("SELECT batch, stan FROM txn")
-        }
+        unknown = self._asked.keys() - set(books.rows("batch, stan", "txn"))
         if unknown:
             self.violates("I9", f"{sorted(unknown)} were sent and are not in the journal")
-        states = {state for (state,) in raw.execute("SELECT DISTINCT state FROM txn")}
+        states = {state for _, _, state in books.rows("batch, stan, state", "txn")}
         if not states <= {"approved", "declined", "cancelled", "reversed"}:
             self.violates("I4", f"states at rest: {sorted(states)}")
 
-    def _closed_batches(self, raw: Any) -> None:
+    def _closed_batches(self, books: Books) -> None:
         """I8: every closed batch is the bank's, record by record, whoever settled it."""
-        counting = self._counting(raw)
-        for (batch,) in raw.execute("SELECT number FROM batch WHERE closed_at IS NOT NULL"):
+        counting = self._counting(books)
+        for (batch,) in books.rows("number", "batch", "closed_at IS NOT NULL"):
             rows = [
                 [stan, amount, direction]
                 for (number, stan), (amount, direction) in counting.items()
@@ -195,32 +202,32 @@ class Oracle:
             if rows != self._acquirer.bank.records(TERMINAL, batch):
                 self.violates("I8", f"closed batch {batch} is not the bank's")
 
-    def _remember(self, raw: Any) -> None:
-        if raw is None:
+    def _remember(self, books: Books | None) -> None:
+        if books is None:
             return
         try:
-            found = raw.execute("SELECT number, mac FROM entry ORDER BY number DESC LIMIT 1")
-            self._last_entry = found.fetchone() or self._last_entry
+            found = books.here("SELECT number, mac FROM entry ORDER BY number DESC LIMIT 1")
+            self._last_entry = found[0] if found else self._last_entry
         except sqlite3.Error:
             return  # a sick disk: the restart will tell
 
     @staticmethod
-    def _state_of(raw: Any, place: Place) -> tuple[str, int] | None:
+    def _state_of(books: Books | None, place: Place) -> tuple[str, int] | None:
         """Return state and amount of a row; None where the journal cannot be asked now."""
-        if raw is None:
+        if books is None:
             return None
-        query = "SELECT state, amount FROM txn WHERE batch = ? AND stan = ?"
         try:
-            return raw.execute(query, place).fetchone() or ("missing", 0)
+            return books.txn(*place)
         except sqlite3.Error:
             return None
 
     @staticmethod
-    def _counting(raw: Any) -> dict[Place, tuple[int, int]]:
-        query = "SELECT batch, stan, kind, amount FROM txn WHERE state = 'approved' ORDER BY 1, 2"
+    def _counting(books: Books) -> dict[Place, tuple[int, int]]:
+        rows = books.rows("batch, stan, kind, amount", "txn", "state = 'approved'")
         return {
             (batch, stan): (amount, -1 if kind in CREDITS else 1)
-            for batch, stan, kind, amount in raw.execute(query)
+            for batch, stan, kind, amount in sorted(rows)
+            if kind not in NO_MONEY
         }
 
 

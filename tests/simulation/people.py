@@ -15,6 +15,7 @@ import anyio
 
 from posfw.sim.cards import TestCard, deck
 from posfw.sim.reader import Way, pieces
+from tests.simulation.books import Books
 from tests.simulation.oracle import Place
 from tests.simulation.shop import Shop
 from tests.simulation.wires import End
@@ -93,7 +94,7 @@ class Cashier:
         result = (await self.ask({"do": "settle"}) or {}).get("result")
         if result is None:
             return False
-        self.shop.oracle.balanced(result, self._raw())
+        self.shop.oracle.balanced(result, self._books())
         self.approved.clear()
         return True
 
@@ -155,7 +156,7 @@ class Cashier:
         if "error" in answer:
             await self._trouble(answer["error"])
         result = answer.get("result", {})
-        shop.oracle.ended(press, result, minor, self._raw())
+        shop.oracle.ended(press, result, minor, self._books())
         kind = str(result.get("kind", ""))
         if kind.startswith("approved") and body["do"] == "sale":
             self.approved = [*self.approved[-20:], (result["key"], minor)]
@@ -216,7 +217,7 @@ class Cashier:
                 copy,
                 duplicate="DUPLICATE" in part,
                 valid="NOT VALID" not in part,
-                raw=self._raw(),
+                books=self._books(),
             )
 
     # --- inside ---------------------------------------------------------------------------------
@@ -225,9 +226,8 @@ class Cashier:
         self._presses += 1
         return f"press-{self._presses:05d}"
 
-    def _raw(self) -> Any:
-        shop = self.shop
-        return shop.terminal.journal.raw if shop.terminal is not None and shop.ready else None
+    def _books(self) -> Books | None:
+        return self.shop.books() if self.shop.ready else None
 
     def _helper(self, coroutine: Any) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)

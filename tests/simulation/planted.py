@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import anyio
 
-from posfw.journal import jobs, sales
+from posfw.journal import archive, jobs, sales
 from posfw.journal.store import Journal
 from posfw.sale import machine, task
 from posfw.uplink import task as uplink
@@ -129,6 +129,13 @@ def _counter_in_memory() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _archived_and_gone() -> Iterator[None]:
+    """The journal lets go of rows that the archive never wrote."""
+    with patch.object(archive, "store", lambda *_: None):
+        yield
+
+
 Plant = Callable[[], AbstractContextManager[None]]
 
 PLANTED: Final[Mapping[str, Plant]] = {
@@ -140,4 +147,5 @@ PLANTED: Final[Mapping[str, Plant]] = {
     "not_found_is_declined": _not_found_is_declined,
     "printed_again_unmarked": _printed_again_unmarked,
     "counter_in_memory": _counter_in_memory,
+    "archived_and_gone": _archived_and_gone,
 }

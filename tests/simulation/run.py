@@ -41,6 +41,7 @@ class Verdict:
         options: the seed's option set, as one line.
         days: virtual days until healing.
         sales: transactions whose ending somebody saw.
+        archived: transactions that the archive holds in the end.
         violations: what was not true, in order.
         unresolved: what was still open ten minutes after healing.
         trace: hash of everything that happened.
@@ -50,6 +51,7 @@ class Verdict:
     options: str
     days: float
     sales: int
+    archived: int
     violations: tuple[str, ...]
     unresolved: tuple[str, ...]
     trace: str
@@ -113,6 +115,7 @@ class _Run:
             options=shop.options.described(),
             days=shop.options.days,
             sales=len(oracle.shown),
+            archived=shop.archived(),
             violations=tuple(oracle.violations),
             unresolved=tuple(unresolved),
             trace=shop.trace.digest,
@@ -127,11 +130,11 @@ class _Run:
             while left:
                 await anyio.sleep(LOOK_S)
                 left = await self._open()
-        raw = shop.terminal.journal.raw if shop.terminal and shop.ready else None
-        if raw is None:
+        books = shop.books() if shop.ready else None
+        if books is None:
             return [*left, "the terminal does not run"]
         if not left:
-            shop.oracle.at_rest(raw)
+            shop.oracle.at_rest(books)
             bad = await shop.terminal.journal.verify() if shop.terminal else None
             if bad is not None:
                 shop.oracle.violates("I9", f"the chain breaks at entry {bad}")

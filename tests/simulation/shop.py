@@ -31,6 +31,7 @@ from posfw.sim.printer import MemoryWire, PrinterSim
 from posfw.uplink.messages import Message
 from posfw.values.errors import DeviceError, JournalError
 from posfw.values.texts import ENGLISH
+from tests.simulation.books import Books
 from tests.simulation.line import Network
 from tests.simulation.loop import LIFE, SimLoop, on_loop, outside
 from tests.simulation.options import Options
@@ -69,6 +70,8 @@ key = "{folder}/device.key"
 file = "{folder}/keys.json"
 [policy]
 enabled = true
+[journal]
+keep_batches = {keep_batches}
 [timing]
 authorise_s = 15
 inquiry_s = 20
@@ -176,7 +179,10 @@ class Shop:
             secret=bytes(32),
         )
         self.site: Site = parse_site(
-            SITE.format(folder=folder, heartbeat_s=options.heartbeat_s), source="simulation"
+            SITE.format(
+                folder=folder, heartbeat_s=options.heartbeat_s, keep_batches=options.keep_batches
+            ),
+            source="simulation",
         )
         self._state.mkdir()
 
@@ -215,7 +221,7 @@ class Shop:
         ) as terminal:
             self.terminal, self.ready = terminal, True
             self.trace("ready", life, terminal.recovered)
-            self.oracle.restarted(terminal.journal.raw)
+            self.oracle.restarted(Books(self._journal(), terminal.journal.raw, self._folder))
             await ended.wait()
             self.ready = False
 
@@ -238,6 +244,20 @@ class Shop:
         lasted_s = self.loop.time() - self._began
         self._restart_s = RESTART_S if lasted_s > LASTED_S else min(self._restart_s * 2, LASTED_S)
         outside(self._restart_s, self.start)
+
+    def books(self) -> Books | None:
+        """Return what the running terminal's files hold."""
+        if self.terminal is None:
+            return None
+        return Books(self._journal(), self.terminal.journal.raw, self._folder)
+
+    def archived(self) -> int:
+        """Return how many transactions the archive holds."""
+        books = self.books()
+        return books.archived() if books is not None else 0
+
+    def _journal(self) -> Path:
+        return self._state / "journal.db"
 
     def cut(self, off_s: float) -> None:
         """Take the power away, at any await; the files stay as they are."""
@@ -324,8 +344,7 @@ class Shop:
 
     def _sent(self, message: Message, counter: int, data: bytes) -> None:
         self.trace("sent", message.type.name, message.batch, message.stan, data)
-        raw = self.terminal.journal.raw if self.terminal and self.alive else None
-        self.oracle.sent(message, counter, data, raw)
+        self.oracle.sent(message, counter, data, self.books() if self.alive else None)
 
 
 class _Cable(MemoryWire):

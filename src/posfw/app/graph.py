@@ -300,8 +300,7 @@ def _updates(core: Core, trading: Trade, slots: update.Slots) -> update.Updates:
 
 def _keep_house(group: TaskGroup, core: Core, house: Journalling) -> None:
     """Start what keeps the journal small and copied."""
-    if core.site.archive:
-        group.start_soon(house.keep_house, lambda: not core.sales.lock.locked())
+    group.start_soon(house.keep_house, lambda: not core.sales.lock.locked())
     if core.site.backup:
         group.start_soon(house.keep_copies, BackupPolicy(core.state / core.site.backup))
 

@@ -13,6 +13,7 @@ from posfw.values.card import EntryMode
 
 __all__ = ["Site", "Timing", "parse_site"]
 
+KEEP_BATCHES = 2  # reprints and slips of yesterday need no archive
 _TEXT = Leaf(str, required=True)
 
 
@@ -78,9 +79,9 @@ SITE_SCHEMA: Schema = {
     # What the board's keys.element needs: software a file; pkcs11 library, token and pin_file.
     "keys": {name: Leaf(str) for name in ("file", "library", "token", "pin_file")},
     "ports": {"*": Leaf(str)},
-    # backup: folder of daily copies, a relative one lies in the state; archive: move old batches
-    # into the archive while no sale runs.
-    "journal": {"backup": Leaf(str), "archive": Leaf(bool)},
+    # backup: folder of daily copies, a relative one lies in the state; keep_batches: closed ones
+    # that stay when older ones move into the archive while no sale runs.
+    "journal": {"backup": Leaf(str), "keep_batches": _COUNT},
     "policy": {
         "enabled": Leaf(bool),
         "per_transaction_minor": _COUNT,
@@ -147,7 +148,7 @@ class Site:
     header: str = ""
     logo: str = ""
     backup: str = ""
-    archive: bool = False
+    keep_batches: int = KEEP_BATCHES
     footer: str = ""
     profile: str = "unionpay"
     bank_key: str = ""
@@ -193,7 +194,7 @@ def parse_site(text: str, *, source: str) -> Site:
         header=merchant.get("header", ""),
         logo=merchant.get("logo", ""),
         backup=complete.get("journal", {}).get("backup", ""),
-        archive=complete.get("journal", {}).get("archive", False),
+        keep_batches=complete.get("journal", {}).get("keep_batches", KEEP_BATCHES),
         footer=merchant.get("footer", ""),
         profile=acquirer.get("profile", "unionpay"),
         bank_key=acquirer.get("bank_key", ""),
