@@ -114,7 +114,7 @@ async def test_a_power_cut_before_the_commit_leaves_no_advice(tmp_path: Path) ->
     async with till(tmp_path) as shop:
         key = await shop.sale(10_000)
         original = await shop.cashier.original_of({"key": key})
-        tip = shop.cashier.against(Kind.TIP, original.begun.intent.amount, original, "01")
+        tip = shop.cashier.against(Kind.TIP, original.begun.intent.amount, original, "01", {})
         begun = await shop.journal.begin(tip)
         assert await shop.cashier.sales.recover() == 1
         found = await shop.journal.transaction(begun.key)

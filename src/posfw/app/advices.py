@@ -68,7 +68,7 @@ class Advices:
         refusal = await cashier.gate.sale(operator, amount) if cashier.gate else None
         if refusal is not None:
             return refusal_answer(refusal, cashier.texts)
-        intent = cashier.against(kind, amount, original, operator)
+        intent = cashier.against(kind, amount, original, operator, body)
         return await cashier.run(intent, None, progress)
 
     async def _by_telephone(self, body: Body, progress: Progress) -> Body:

@@ -185,7 +185,8 @@ class Cashier:
         refusal = await self.gate.sale(operator, amount) if self.gate else None
         if refusal is not None:
             return refusal_answer(refusal, self.texts)
-        return await self.run(self.against(kind, amount, original, operator), None, progress)
+        intent = self.against(kind, amount, original, operator, body)
+        return await self.run(intent, None, progress)
 
     async def _undo(self, kind: Kind, body: Body, progress: Progress) -> Body:
         """Take the whole of something back, an authorisation with all that was added to it."""
@@ -215,7 +216,8 @@ class Cashier:
             refusal = await self.gate.back(body, operator, action, str(original.key))
             if refusal is not None:
                 return refusal_answer(refusal, self.texts)
-        return await self.run(self.against(kind, amount, original, operator), None, progress)
+        intent = self.against(kind, amount, original, operator, body)
+        return await self.run(intent, None, progress)
 
     async def original_of(self, body: Body) -> Transaction:
         """Return the transaction that a request's key names.
@@ -289,6 +291,7 @@ class Cashier:
             tip=tip,
             instalment=self._chosen(amount, body) if kind is Kind.INSTALMENT else None,
             auth_code=str(body.get("auth_code", "")) if kind is Kind.OFFLINE_SALE else "",
+            request=str(body.get("intent", "")),
         )
 
     def _chosen(self, amount: Money, body: Body) -> Instalment | None:
@@ -299,7 +302,9 @@ class Cashier:
         plan = plans.chosen(self.sales.rules.plans, periods, str(body.get("plan", "")))
         return plan.of(amount) if plan else None
 
-    def against(self, kind: Kind, amount: Money, original: Transaction, operator: str) -> Intent:
+    def against(
+        self, kind: Kind, amount: Money, original: Transaction, operator: str, body: Body
+    ) -> Intent:
         """Return what is to be done about an earlier transaction."""
         first = original.begun.intent
         return Intent(
@@ -313,6 +318,7 @@ class Cashier:
             original=original.key,
             expiry=first.expiry,
             test=self.gate is None,
+            request=str(body.get("intent", "")),
         )
 
 

@@ -28,6 +28,7 @@ from posfw.app.keys import KeyCare, open_keys
 from posfw.app.later import behind, later, lazily, loaded
 from posfw.app.line import certificate_care, limits_of, uplink_of
 from posfw.app.liveness import Liveness
+from posfw.app.once import Once
 from posfw.app.printing import Printing
 from posfw.app.service import Service
 from posfw.app.session import Session
@@ -172,7 +173,7 @@ async def running(
                 behind(house.verbs()),
                 later(UPDATES, lambda: updates or _updates(core, trading, update.Slots())),
             )
-            await _serve(group, state, handler, texts, world)
+            await _serve(group, state, Once(handler, journal, texts), texts, world)
             # A card can come from here on; these load what they need beside it.
             trading.start(group)
             group.start_soon(care.run)

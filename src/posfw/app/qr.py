@@ -117,6 +117,7 @@ class QrDesk:
             at=self.cashier.clock.now(),
             note=str(body.get("note", ""))[:40],
             test=self.cashier.gate is None,
+            request=str(body.get("intent", "")),
         )
         return await self._run(intent, None, progress)
 

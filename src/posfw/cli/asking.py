@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ import click
 
 from posfw.values.errors import DeviceError
 
-__all__ = ["ask", "json_option", "perform", "show", "tell", "tell_error"]
+__all__ = ["ask", "intent_option", "json_option", "perform", "show", "tell", "tell_error"]
 
 ANSWER_LIMIT_S = 300.0
 
@@ -22,6 +23,53 @@ ANSWER_LIMIT_S = 300.0
 def json_option(function: Any) -> Any:  # a click decorator: click's own types are as loose
     """Add `--json` to a command."""
     return click.option("--json", "as_json", is_flag=True, help="One JSON document.")(function)
+
+
+# These charge or give back: each carries a number, by which the terminal knows it again.
+CHARGES = frozenset(
+    (
+        "sale",
+        "preauth",
+        "preauth_add",
+        "completion",
+        "instalment",
+        "void",
+        "preauth_void",
+        "completion_void",
+        "refund",
+        "tip",
+        "adjust",
+        "completion_advice",
+        "offline_sale",
+        "qr_pay",
+        "qr_show",
+    )
+)
+_INTENT = "posfw.intent"
+
+
+def intent_option(function: Any) -> Any:  # as above
+    """Add `--intent` to a command that charges or gives back."""
+
+    def keep(context: click.Context, _: click.Parameter, value: str) -> None:
+        context.meta[_INTENT] = value
+
+    return click.option(
+        "--intent",
+        default="",
+        expose_value=False,
+        callback=keep,
+        help="Number of a request whose answer was lost: not charged twice. 重问编号",
+    )(function)
+
+
+def _numbered(request: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give a request that charges a number, the caller's or a new one."""
+    if request["do"] not in CHARGES or "intent" in request:
+        return request
+    context = click.get_current_context(silent=True)
+    named = context.meta.get(_INTENT, "") if context else ""
+    return {**request, "intent": named or uuid.uuid4().hex}
 
 
 def ask(
@@ -46,10 +94,12 @@ def ask(
     Raises:
         DeviceError: nothing is running there, or it went away; `start` is what to do then.
     """
+    request, sent = _numbered(request), False
     with socket.socket(socket.AF_UNIX) as line, _on_ctrl_c(interrupted):
         line.settimeout(ANSWER_LIMIT_S)
         try:
             line.connect(str(path))
+            sent = True
             line.sendall(json.dumps(request).encode() + b"\n")
             with line.makefile("rb") as answers:
                 for answer in answers:
@@ -60,13 +110,28 @@ def ask(
                     if not quiet:
                         click.echo(body["progress"].get("text", body["progress"]), err=True)
         except OSError as error:
+            if sent and "intent" in request:
+                raise _lost(request) from error
             raise DeviceError(
                 f"Nothing answers at {path}.",
                 code="OPR-005",
                 effect="Nothing was done.",
                 next_step=f"Start it in another window: {start}",
             ) from error
-    raise DeviceError("It stopped before it answered.", code="OPR-006")
+    raise _lost(request)
+
+
+def _lost(request: Mapping[str, Any]) -> DeviceError:
+    """Return the error for an answer that was lost; a charge can be asked about again."""
+    cause = "It stopped before it answered."
+    if "intent" not in request:
+        return DeviceError(cause, code="OPR-006")
+    return DeviceError(
+        cause,
+        code="OPR-006",
+        effect="It may have been carried out.",
+        next_step=f"Ask the same again, it is not charged twice: --intent {request['intent']}",
+    )
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from posfw.cli.asking import ask, json_option, perform, tell
+from posfw.cli.asking import ask, intent_option, json_option, perform, tell
 from posfw.cli.operator import approval_option, with_approval
 from posfw.cli.places import state_option
 
@@ -110,6 +110,7 @@ def sign_on(state: Path, *, as_json: bool) -> int:
 @click.option("--plan", default="", help="With --instalment: the acquirer's plan. 分期计划")
 @click.option("--auth", default="", help="Authorisation code given by telephone. 电话授权码")
 @operator_option
+@intent_option
 @state_option
 @json_option
 def sale(
@@ -144,6 +145,7 @@ def sale(
 @click.argument("key")
 @click.argument("amount")
 @operator_option
+@intent_option
 @state_option
 @json_option
 def tip(key: str, amount: str, operator: str, state: Path, *, as_json: bool) -> int:
@@ -157,6 +159,7 @@ def tip(key: str, amount: str, operator: str, state: Path, *, as_json: bool) -> 
 @click.argument("amount")
 @operator_option
 @approval_option
+@intent_option
 @state_option
 @json_option
 def adjust(
@@ -181,6 +184,7 @@ def instalments(amount: str, state: Path, *, as_json: bool) -> int:
 @click.argument("key")
 @operator_option
 @approval_option
+@intent_option
 @state_option
 @json_option
 def void(key: str, operator: str, approver: str, state: Path, *, as_json: bool) -> int:
@@ -194,6 +198,7 @@ def void(key: str, operator: str, approver: str, state: Path, *, as_json: bool) 
 @click.argument("amount")
 @operator_option
 @approval_option
+@intent_option
 @state_option
 @json_option
 def refund(

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from posfw.cli.asking import json_option, perform
+from posfw.cli.asking import intent_option, json_option, perform
 from posfw.cli.cashier import approved, by, card_options, keyed, operator_option
 from posfw.cli.operator import approval_option
 from posfw.cli.places import state_option
@@ -35,6 +35,7 @@ def preauth() -> None:
 @click.argument("amount")
 @card_options
 @operator_option
+@intent_option
 @state_option
 @json_option
 def start(amount: str, pan: str, expiry: str, operator: str, state: Path, *, as_json: bool) -> int:
@@ -51,6 +52,7 @@ def _onward(verb: str, fields: dict[str, Any], state: Path, *, as_json: bool) ->
 @click.argument("key")
 @click.argument("amount")
 @operator_option
+@intent_option
 @state_option
 @json_option
 def add(key: str, amount: str, operator: str, state: Path, *, as_json: bool) -> int:
@@ -64,6 +66,7 @@ def add(key: str, amount: str, operator: str, state: Path, *, as_json: bool) -> 
 @click.argument("amount")
 @click.option("--advice", is_flag=True, help="Tell the bank, do not ask; works offline. 通知")
 @operator_option
+@intent_option
 @state_option
 @json_option
 def complete(
@@ -79,6 +82,7 @@ def complete(
 @click.argument("key")
 @operator_option
 @approval_option
+@intent_option
 @state_option
 @json_option
 def void(key: str, operator: str, approver: str, state: Path, *, as_json: bool) -> int:
@@ -91,6 +95,7 @@ def void(key: str, operator: str, approver: str, state: Path, *, as_json: bool) 
 @click.argument("key")
 @operator_option
 @approval_option
+@intent_option
 @state_option
 @json_option
 def void_complete(key: str, operator: str, approver: str, state: Path, *, as_json: bool) -> int:

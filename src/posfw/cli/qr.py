@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from posfw.cli.asking import ask, json_option, perform, tell
+from posfw.cli.asking import ask, intent_option, json_option, perform, tell
 from posfw.cli.cashier import approved, by, operator_option
 from posfw.cli.operator import approval_option
 from posfw.cli.places import state_option
@@ -53,6 +53,7 @@ def _draw(code: str) -> None:
 @click.option("--code", default="", help="The payment code's digits; else it is scanned. 付款码")
 @_note
 @operator_option
+@intent_option
 @state_option
 @json_option
 def pay(amount: str, code: str, note: str, operator: str, state: Path, *, as_json: bool) -> int:
@@ -65,6 +66,7 @@ def pay(amount: str, code: str, note: str, operator: str, state: Path, *, as_jso
 @click.argument("amount")
 @_note
 @operator_option
+@intent_option
 @state_option
 @json_option
 def show(amount: str, note: str, operator: str, state: Path, *, as_json: bool) -> int:
@@ -85,6 +87,7 @@ def cancel(state: Path, *, as_json: bool) -> int:
 @click.argument("key")
 @operator_option
 @approval_option
+@intent_option
 @state_option
 @json_option
 def void(key: str, operator: str, approver: str, state: Path, *, as_json: bool) -> int:
@@ -98,6 +101,7 @@ def void(key: str, operator: str, approver: str, state: Path, *, as_json: bool) 
 @click.argument("amount")
 @operator_option
 @approval_option
+@intent_option
 @state_option
 @json_option
 def refund(

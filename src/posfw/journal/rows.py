@@ -72,16 +72,17 @@ def intent_bytes(intent: Intent, ksn: int, at: str) -> bytes:
 def _seldom(intent: Intent) -> tuple[object, ...]:
     """Return the places behind the tip; what has none of them ends with the tip."""
     plan = intent.instalment
-    if plan is None and not intent.auth_code:
+    if plan is None and not intent.auth_code and not intent.request:
         return ()
-    return (plan and (plan.plan, plan.periods, plan.fee_minor), intent.auth_code)
+    found = (plan and (plan.plan, plan.periods, plan.fee_minor), intent.auth_code)
+    return (*found, intent.request) if intent.request else found
 
 
 def begun_of(key: Key, data: bytes) -> Begun:
     """Read what `intent_bytes` wrote."""
     ksn, kind, minor, number, mode, masked, token, operator, at, *rest = cbor.decode(data)
     expiry, note, test, original, tip, *seldom = rest
-    plan, auth_code = seldom or (None, "")
+    plan, auth_code, request = (*seldom, "", "", "")[:3] if seldom else (None, "", "")
     currency = CURRENCIES[number]
     intent = Intent(
         kind=Kind(kind),
@@ -98,6 +99,7 @@ def begun_of(key: Key, data: bytes) -> Begun:
         test=test,
         instalment=None if plan is None else Instalment(*plan),
         auth_code=auth_code,
+        request=request,
     )
     return Begun(key, ksn, intent)
 

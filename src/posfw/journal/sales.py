@@ -7,7 +7,13 @@ from datetime import datetime
 from posfw.crypto.dukpt import next_counter
 from posfw.journal import jobs
 from posfw.journal.archive import TXN
-from posfw.journal.rows import TXN_COLUMNS, conclusion_bytes, intent_bytes, transaction_of
+from posfw.journal.rows import (
+    TXN_COLUMNS,
+    begun_of,
+    conclusion_bytes,
+    intent_bytes,
+    transaction_of,
+)
 from posfw.journal.sql import Sql, append_entry, append_row, older, one
 from posfw.values.errors import MisuseError, RefusedError
 from posfw.values.identity import Key, following
@@ -30,6 +36,7 @@ __all__ = [
     "conclude",
     "in_doubt",
     "open_batch",
+    "requests",
     "reserve",
     "standing",
     "stored",
@@ -40,6 +47,7 @@ __all__ = [
 _NEEDS = {Ending.UNKNOWN: OwedKind.REVERSAL, Ending.APPROVED_OFFLINE: OwedKind.ADVICE}
 _ONE = f"SELECT {TXN_COLUMNS} FROM txn WHERE batch = ? AND stan = ?"  # noqa: S608 - constant columns
 RANK = {kind: rank for rank, kind in enumerate(OwedKind)}
+RECENT = 2_000  # transactions in which a request is looked for: some days of a busy shop
 _REFUNDS = (Kind.REFUND, Kind.QR_REFUND)
 _TOUCHES_ORIGINAL = frozenset(k.value for k in Kind if k.undoes_original or k in _REFUNDS)
 
@@ -117,6 +125,18 @@ def begin(sql: Sql, terminal: str, intent: Intent) -> Begun:
     append_row(sql, ("money", "begun", at, intent.operator, batch, stan, data))
     kept.begun[batch, stan] = (kind, intent.amount.minor)
     return Begun(Key(terminal, batch, stan), ksn, intent)
+
+
+def requests(sql: Sql, terminal: str) -> dict[str, Key]:
+    """Return the newest transactions that were asked for by an id, by their requests."""
+    query = "SELECT batch, stan, intent FROM txn ORDER BY ksn DESC LIMIT ?"
+    found: dict[str, Key] = {}
+    for batch, stan, intent in reversed(sql(query, (RECENT,))):
+        key = Key(terminal, batch, stan)
+        request = begun_of(key, bytes(intent)).intent.request
+        if request:
+            found[request] = key
+    return found
 
 
 def conclude(sql: Sql, conclusion: Conclusion) -> None:

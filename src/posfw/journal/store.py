@@ -88,6 +88,7 @@ class Journal:
         self._doubt = 0  # the entry that the acquirer was told and that is another one here
         self._missed = 0  # the same behind the end of the file that was opened: an old copy
         self._opened_at = 0  # the last entry when it was opened
+        self._requests: dict[str, Key] | None = None  # read when the first one is asked for
         self._told: dict[int, str] = {}  # what the acquirer was told and the journal holds
         self._reserve_mib = 0
         self._sales = 0
@@ -307,6 +308,8 @@ class Journal:
             self._look_at_space()
         begun = self._session.transaction(sales.begin, (self._terminal, intent), {})
         self._sales += 1
+        if intent.request and self._requests is not None:
+            self._requests[intent.request] = begun.key
         entry = self._session.kept.chain
         Anchor(begun.ksn_counter, begun.key.stan, entry[2] if entry else 0).write(
             self._anchor_file
@@ -323,6 +326,22 @@ class Journal:
                 effect="No new sale is taken; reversals and settlement go on.",
                 next_step="Settle the batch, then free disk space.",
             )
+
+    async def asked(self, prefix: str) -> tuple[str, Key] | None:
+        """Return the request that begins with `prefix`, and its transaction; None if none does.
+
+        It looks at the newest 2,000 transactions and at all of this process.
+        """
+        known = self._requests
+        if known is None:
+            known = await self._worker.run(self._read_requests)
+        return next(((name, known[name]) for name in known if name.startswith(prefix)), None)
+
+    def _read_requests(self) -> dict[str, Key]:
+        """In the worker: no `begin` comes between reading and keeping."""
+        found = self._session.transaction(sales.requests, (self._terminal,), {})
+        self._requests = found
+        return found
 
     async def conclude(self, conclusion: Conclusion) -> None:
         """Commit 2 (ports.SaleJournal)."""

@@ -182,6 +182,7 @@ class Intent:
         test: made before ACTIVE: marked 测试/TESTING, never funded.
         instalment: how it is paid back, None for everything but 分期.
         auth_code: given by telephone before an offline sale (DE38), else "".
+        request: by which whoever asked knows it again (app.once), "" if nobody does.
     """
 
     kind: Kind
@@ -198,6 +199,7 @@ class Intent:
     test: bool = False
     instalment: Instalment | None = None
     auth_code: str = ""
+    request: str = ""
 
 
 @dataclass(frozen=True, slots=True)
