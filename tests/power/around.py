@@ -24,9 +24,10 @@ from posfw.crypto import cose
 from posfw.crypto.dukpt import initial_key
 from posfw.keys.software import GcmKey, HmacKey, SoftwareElement
 from posfw.sim import acquirer as simulated
+from posfw.sim import payments
 from posfw.sim.bank import Bank
 from posfw.sim.ledger import Ledger
-from posfw.uplink.messages import Field, Message, MessageType
+from posfw.uplink.messages import Message, MessageType
 from posfw.values.card import CardNumber
 from posfw.values.errors import LinkError
 from tests.power.vfs import effect
@@ -281,8 +282,4 @@ class _Line(ByteStream):
 def host_time() -> Any:
     """Return a patch that puts the acquirer on the terminal's clock: one seed, one trace."""
 
-    def ok() -> dict[Any, Any]:
-        time = Clock().now().strftime("%Y%m%d%H%M%S")
-        return {Field.RESPONSE_CODE: "00", Field.HOST_TIME: time}
-
-    return patch.object(simulated, "_ok", ok)
+    return patch.object(payments, "host_now", lambda: Clock().now())

@@ -7,18 +7,17 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from unittest.mock import patch
 
 import anyio
 
 from posfw.crypto.dukpt import transaction_key
 from posfw.keys import software
-from posfw.sim import acquirer as simulated
 from posfw.sim import payments
-from posfw.uplink.messages import Field
 from tests.journal.storage import stored
 from tests.simulation.chaos import DAY_S, Chaos
 from tests.simulation.loop import SimLoop, without_threads
@@ -82,8 +81,7 @@ def simulate(
         on.enter_context(patch.object(software, "transaction_key", remembered))
         asyncio.set_event_loop(loop)
         shop = Shop(options, loop, Path(name), trace)
-        for module in (simulated, payments):
-            on.enter_context(patch.object(module, "ok", _host_time(shop)))
+        on.enter_context(patch.object(payments, "host_now", lambda: _host_now(shop)))
         on.enter_context(stored(shop.disk))
         return loop.run_until_complete(_Run(shop).verdict())
 
@@ -170,13 +168,9 @@ class _Run:
             await self._cashier.ask({"do": "stop"})
 
 
-def _host_time(shop: Shop) -> Callable[[], dict[Any, Any]]:
+def _host_now(shop: Shop) -> datetime:
     """The acquirer's clock is right, and the same for the same seed."""
-
-    def ok() -> dict[Any, Any]:
-        wrong, shop.clock.wrong_s = shop.clock.wrong_s, 0.0
-        time = shop.clock.now().strftime("%Y%m%d%H%M%S")
-        shop.clock.wrong_s = wrong
-        return {Field.RESPONSE_CODE: "00", Field.HOST_TIME: time}
-
-    return ok
+    wrong, shop.clock.wrong_s = shop.clock.wrong_s, 0.0
+    now = shop.clock.now()
+    shop.clock.wrong_s = wrong
+    return now

@@ -215,10 +215,14 @@ def _is_record(row: object) -> bool:
     return isinstance(row, list) and len(row) >= 3 and all(type(each) is int for each in row[:3])
 
 
+def host_now() -> datetime:
+    """Return the acquirer's clock; simulations on virtual time put theirs here."""
+    return datetime.now().astimezone()
+
+
 def ok() -> dict[Field, Any]:
     """Return code 00 and the time."""
-    now = datetime.now().astimezone()
-    return {Field.RESPONSE_CODE: "00", Field.HOST_TIME: now.strftime("%Y%m%d%H%M%S")}
+    return {Field.RESPONSE_CODE: "00", Field.HOST_TIME: host_now().strftime("%Y%m%d%H%M%S")}
 
 
 def _verdict_fields(verdict: Verdict) -> dict[Field, Any]:
