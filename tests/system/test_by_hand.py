@@ -46,7 +46,6 @@ def started(state: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
 def terminal(state: Path) -> Iterator[None]:
     """`posfw run` alone: it brings its rig."""
     with started(state, "run"):
-        until(state, "online", value=True)  # a card can come before the line is up
         assert command(state, "sign-on")[0] == 0
         yield
     assert not (state / "control.sock").exists()
@@ -105,7 +104,6 @@ def test_the_printer_by_hand(tmp_path: Path) -> None:
 
 def test_a_rig_of_its_own_names_its_ports_and_run_attaches_to_it(tmp_path: Path) -> None:
     with started(tmp_path, "sim", "rig", "--pty") as rig, started(tmp_path, "run"):
-        until(tmp_path, "online", value=True)
         assert command(tmp_path, "sign-on")[0] == 0
         assert (tmp_path / "rig" / "card").is_symlink()
         assert rig.poll() is None

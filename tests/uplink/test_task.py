@@ -77,6 +77,13 @@ async def test_a_line_that_is_down_is_unreachable_and_a_call_raises() -> None:
             await uplink.call("sign_on", {})
 
 
+async def test_a_call_waits_for_the_attempt_that_is_under_way() -> None:
+    async with running(Bank(says("00")), Rows(), wait=False) as uplink:
+        assert not uplink.online
+        await anyio.lowlevel.checkpoint()  # the first dial has begun
+        assert (await uplink.call("echo", {}))["response_code"] == "00"
+
+
 async def test_the_line_comes_back_by_itself() -> None:
     bank = Bank(says("00"))
     async with running(bank, Rows()) as uplink:

@@ -215,6 +215,10 @@ class Uplink:
         if kind is MessageType.SIGN_ON:
             offer = dict(numbered.get(Field.DETAILS, {})) | {"versions": list(VERSIONS)}
             numbered[Field.DETAILS] = offer
+        with anyio.move_on_after(self._settings.connect_timeout_s):
+            # A terminal is ready before its line: who signs on at once waits for this attempt.
+            while self._state.line is LineState.CONNECTING:
+                await self.changed()
         if not self.online:
             cause = f"The acquirer cannot be asked: {self._state.error or 'the line is down.'}"
             raise LinkError(cause, code=self._state.code or None)
