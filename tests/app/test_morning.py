@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,15 @@ import pytest
 
 from posfw.app.gate import Gate
 from posfw.app.morning import Morning
+from posfw.app.network import Network
 from posfw.app.printing import Printing
 from posfw.journal.store import Journal
 from posfw.printer.queue import PrinterView
 from posfw.values.events import Record, Topic
+from posfw.values.outcome import DoFirst
 from tests.app.fakes import NOW, ScriptedAcquirer, SetClock, do, opened, sold
 from tests.app.test_merchant import built
+from tests.board.fakes import KernelTree
 
 ECHO = {"response_code": "00", "host_time": f"{NOW:%Y%m%d%H%M%S}"}
 
@@ -97,3 +101,32 @@ async def test_paper_and_upkeep_are_told_and_stop_no_sale(tmp_path: Path) -> Non
         await journal.append(Record(Topic.UPKEEP, "metres", NOW, body={"mm": 10_000_000}))
         clock.at = NOW
         assert await failing(morning) == (True, {"printer", "upkeep"})
+
+
+async def test_what_the_acquirer_wants_first_is_told_and_stops_the_day_only_where_it_must(
+    tmp_path: Path,
+) -> None:
+    async with dawn(tmp_path) as (morning, *_):
+        demands = morning.gate.merchant.demands
+        await demands.note([DoFirst.KEYS])
+        assert await failing(morning) == (True, {"do_first"})
+        await demands.note([DoFirst.PARAMETERS])
+        assert await failing(morning) == (False, {"do_first"})
+
+
+@pytest.mark.may_block
+async def test_link_address_and_host_are_told_apart(tmp_path: Path) -> None:
+    async with dawn(tmp_path) as (morning, acquirer, *_):
+        tree = KernelTree(tmp_path / "kernel")
+        tree.put("sys/class/net/eth0/operstate", "down")
+        tree.put("sys/class/net/eth0/carrier", "0")
+        acquirer.answers.clear()
+        pulled = replace(morning, network=Network(["255.255.255.255:7"], tree.root))
+        assert await failing(pulled) == (False, {"link", "address", "line"})
+        tree.put("sys/class/net/eth0/operstate", "up")
+        tree.put("sys/class/net/eth0/carrier", "1")
+        assert await failing(pulled) == (False, {"address", "line"})
+        silent = replace(morning, network=Network(["127.0.0.1:7"], tree.root))
+        assert await failing(silent) == (False, {"line"})
+        acquirer.answers["echo"] = ECHO
+        assert (await do(silent, "ready"))["links"] == ["eth0 wired up"]

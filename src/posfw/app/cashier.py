@@ -28,7 +28,7 @@ from posfw.values.errors import CodecError, LinkError, RefusedError
 from posfw.values.identity import parse_key
 from posfw.values.money import Money, parse_amount
 from posfw.values.texts import Texts
-from posfw.values.transaction import Instalment, Intent, Kind, Transaction
+from posfw.values.transaction import Conclusion, Instalment, Intent, Kind, Transaction
 
 __all__ = ["Cashier"]
 
@@ -104,7 +104,11 @@ class Cashier:
             await self.gate.talk()
         found = await self.session.sign_on()
         if found["ok"]:
-            await self._vitals({}, lambda _: None)
+            told = await self._vitals({}, lambda _: None)
+            if self.gate:
+                demands = self.gate.merchant.demands
+                left = await demands.signed_on(found["do_first"], status_told=told["ok"])
+                found["to_do"] = left
         return found
 
     async def _vitals(self, _: Body, __: Progress) -> Body:
@@ -135,18 +139,22 @@ class Cashier:
             amount += parse_amount(text_of(body, "tip"))
         operator = await self.who(body, "01")
         refusal = await self.gate.sale(operator, amount) if self.gate else None
+
+        def intent_of(card: CardRead) -> Intent:
+            return self.intent(kind, amount, card, operator, body)
+
+        asked = Asked(kind, amount, intent_of, self.watching(progress), progress)
         if refusal is None and self.chips is not None and "keyed" not in body:
-
-            def intent_of(card: CardRead) -> Intent:
-                return self.intent(kind, amount, card, operator, body)
-
-            asked = Asked(kind, amount, intent_of, self.watching(progress), progress)
-            return conclusion_answer(await self.chips.take(asked), self.texts)
+            return await self._ended(await self.chips.take(asked))
         card = refusal or await self.card(body, amount, progress)
         if isinstance(card, Refusal):
             return refusal_answer(card, self.texts)
-        intent = self.intent(kind, amount, card, operator, body)
-        return await self.run(intent, card, progress)
+        if "keyed" in body:
+            return await self.run(intent_of(card), card, progress)
+        from posfw.app.holders import Holders  # noqa: PLC0415 - not before the first swipe
+
+        ended, _ = await Holders(self.texts).sold(card, asked, self.sales)  # there is no PIN pad
+        return conclusion_answer(ended, self.texts, kind)
 
     async def _instalments(self, body: Body, _: Progress) -> Body:
         """List the acquirer's plans; with an amount, what each would make of it."""
@@ -242,7 +250,14 @@ class Cashier:
     ) -> Body:
         """Run one transaction and tell its ending."""
         ending = await self.sales.run(intent, card, self.watching(progress), payer=payer)
-        return conclusion_answer(ending, self.texts, intent.kind)
+        return await self._ended(ending, intent.kind)
+
+    async def _ended(self, ending: Conclusion | Refusal, kind: Kind | None = None) -> Body:
+        """Tell an ending; what its answer wants done first is noted for the next sale."""
+        heard = ending.answer if isinstance(ending, Conclusion) else None
+        if self.gate and heard and heard.do_first:
+            await self.gate.merchant.demands.note(heard.do_first)
+        return conclusion_answer(ending, self.texts, kind)
 
     def watching(self, progress: Progress) -> Watch:
         """Return what tells each step to whoever asked."""

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         goods,
         logo,
         morning,
+        network,
         owed,
         paper,
         qr,
@@ -68,6 +69,7 @@ else:
     goods = lazily("posfw.app.goods")
     logo = lazily("posfw.app.logo")
     morning = lazily("posfw.app.morning")
+    network = lazily("posfw.app.network")
     owed = lazily("posfw.app.owed")
     paper = lazily("posfw.app.paper")
     qr = lazily("posfw.app.qr")
@@ -273,7 +275,10 @@ def _morning(
     core: Core, gate: Gate, certificate_days: Callable[[], Awaitable[int]]
 ) -> morning.Morning:
     clock = core.world.clock
-    return morning.Morning(core.journal, core.uplink, gate, core.printing, clock, certificate_days)
+    net = network.Network(core.site.addresses, kernel_root(core.board, core.state))
+    return morning.Morning(
+        core.journal, core.uplink, gate, core.printing, clock, certificate_days, net
+    )
 
 
 async def _slots(board: BoardProfile, state: Path) -> update.Slots | None:
@@ -379,20 +384,7 @@ async def _cards(
         taker, verbs = await wiring.start(group)
         return replace(cashier, chips=taker), verbs
     await _read_stripes(group, core, desk)
-    from posfw.app import chip_wiring  # noqa: PLC0415 - boards with a slot only
-
-    chips = chip_wiring.Chips(
-        journal=core.journal,
-        element=core.keys,
-        sales=core.sales,
-        stripe=desk,
-        clock=core.world.clock,
-        random=core.world.random,
-        site=core.site,
-        texts=core.texts,
-        installed=await chip_wiring.installed_parameters(core.state),
-        pad=await wiring.pad(group),
-    ).start(group, chip_wiring.pcsc_slot(core.site.ports.get("chip", "")))
+    chips = await wiring.chips(group, core.journal, core.keys, desk)
     return replace(cashier, chips=chips), chips.people.verbs()
 
 

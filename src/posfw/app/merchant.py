@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import time
 from typing import TYPE_CHECKING, Any
 
 from posfw.app.activation import Activations, Check, Device, TryRound
+from posfw.app.demands import Demands
 from posfw.app.office import Office
 from posfw.app.operators import Operators
 from posfw.app.parameters import Parameters
@@ -40,6 +41,7 @@ class Merchant:
     settlement: Settlement
     office: Office
     parameters: Parameters
+    demands: Demands
 
     def verbs(self) -> Mapping[str, Verb]:
         """Return every verb of the merchant's parts."""
@@ -53,8 +55,9 @@ class Merchant:
         return {name: verb for part in parts for name, verb in part.verbs().items()}
 
     async def refusal(self, amount: Money) -> Refusal | None:
-        """Return why no live sale of this amount may begin: not active, or the batch presses."""
-        return await self.activation.refusal() or await self.settlement.refusal(amount)
+        """Return why no live sale may begin: not active, something first, or the batch presses."""
+        refusal = await self.activation.refusal() or await self.demands.refusal()
+        return refusal or await self.settlement.refusal(amount)
 
 
 def merchant(
@@ -102,6 +105,8 @@ def merchant(
     # The pepper is derived, so it never lies beside the journal that holds the digests.
     pepper = hmac.digest(element.chain_key(), b"operators", "sha256")
     parameters = Parameters(journal, acquirer, world.clock, limits, apply, tell, faults)
+    demands = Demands(journal, world.clock, element, parameters)
+    parameters = replace(parameters, loaded=demands.loaded)
     operators = Operators(journal, world.clock, world.random, pepper)
     schedule = Schedule(settle_at or chosen.settle_at, chosen.warn_min, chosen.window_min)
     return Merchant(
@@ -131,4 +136,5 @@ def merchant(
         ),
         office=Office(journal, world.clock, chosen, merchant_id),
         parameters=parameters,
+        demands=demands,
     )

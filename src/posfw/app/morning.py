@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from posfw.app.demands import ADVICE
 from posfw.app.gate import Gate
+from posfw.app.network import Network
 from posfw.app.printing import Printing
 from posfw.app.verbs import Body, Progress, Verb
 from posfw.journal.store import Journal
@@ -57,6 +59,7 @@ class Morning:
 
     Attributes:
         certificate_days: whole days until the terminal's certificate ends.
+        network: link and address, None where neither can be asked.
     """
 
     journal: Journal
@@ -65,6 +68,7 @@ class Morning:
     printing: Printing
     clock: Clock
     certificate_days: Callable[[], Awaitable[int]]
+    network: Network | None = None
 
     def verbs(self) -> Mapping[str, Verb]:
         """Return the start-of-day verb."""
@@ -75,9 +79,11 @@ class Morning:
         standing = await self.journal.standing()
         checks = (
             Check("active", status["may_sell"], "已激活", "active", "posfw activate status"),
+            *await self._network(),
             *await self._line(),
             await self._certificate(),
             *self._session(standing),
+            await self._demands(),
             *await self._people(status),
             *await self._paper(),
             *await self._care(standing),
@@ -88,9 +94,24 @@ class Morning:
                 {"id": check.id, "ok": check.ok, "needed": check.needed, "advice": check.advice}
                 for check in checks
             ],
+            "links": await self._links(),
             "parameters": await self.gate.merchant.parameters.versions(),
             "lines": [check.line for check in checks],
         }
+
+    async def _network(self) -> tuple[Check, ...]:
+        """Tell link and address apart from the host; neither alone stops a line that answers."""
+        if self.network is None:
+            return ()
+        link, address = await self.network.trouble()
+        return (
+            Check("link", not link, "网线或信号", "link", link, needed=False),
+            Check("address", not address, "网络地址", "address", address, needed=False),
+        )
+
+    async def _links(self) -> list[str]:
+        found = await self.network.links() if self.network else None
+        return [link.line for link in found or ()]
 
     async def _line(self) -> tuple[Check, ...]:
         """Ask the acquirer now: a line that was up a minute ago proves nothing."""
@@ -153,6 +174,14 @@ class Morning:
                 needed=False,
             ),
         )
+
+    async def _demands(self) -> Check:
+        """Tell what the acquirer wants done before the next sale and is not done yet."""
+        demands = self.gate.merchant.demands
+        blocks = await demands.refusal() is not None  # does what can be done now
+        left = sorted(await demands.open())
+        advice = ", ".join(f"{flag}: {ADVICE[flag]}" for flag in left)
+        return Check("do_first", not left, "处理要求", "asked first", advice, needed=blocks)
 
     async def _people(self, status: Mapping[str, Any]) -> tuple[Check, ...]:
         if not status["operators"]:

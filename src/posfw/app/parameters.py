@@ -6,7 +6,7 @@ whole in one record: half a load is no load.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -61,6 +61,10 @@ def limited(limits: Limits, sets: Mapping[str, Mapping[str, Any]]) -> Limits:
     return replace(limits, offline=offline, **_stricter(limits, sets.get("limits", {}), _LIMITS))
 
 
+async def _nobody() -> None:
+    return
+
+
 def _stricter(now: object, told: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     return {
         name: min(getattr(now, name), value)
@@ -81,6 +85,7 @@ class Parameters:
         apply: takes the limits that count from now on.
         tell: takes all sets that count from now on.
         judge: returns what is wrong with sets that came, before any of them is kept.
+        loaded: is told of each complete load.
     """
 
     records: Records
@@ -90,6 +95,7 @@ class Parameters:
     apply: Callable[[Limits], None] = lambda _: None
     tell: Callable[[Mapping[str, Mapping[str, Any]]], None] = lambda _: None
     judge: Callable[[Mapping[str, Mapping[str, Any]]], Sequence[str]] = lambda _: ()
+    loaded: Callable[[], Awaitable[None]] = _nobody
 
     def verbs(self) -> Mapping[str, Verb]:
         """Return the parameters' verbs."""
@@ -114,6 +120,7 @@ class Parameters:
             ]
             if loaded:
                 await self.records.append(*loaded)
+            await self.loaded()
         await self.refresh()
         return code
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from posfw.app.demands import told as wanted
 from posfw.app.journalling import take_over_numbers
 from posfw.app.printing import Printing
 from posfw.journal.store import Journal
@@ -61,7 +62,8 @@ class Session:
         body = {k: v for k, v in answer.items() if isinstance(v, (int, str)) and k != "batch"}
         record = Record(Topic.SESSION, "signed_on", self.clock.now(), body=body)
         await self.journal.append(record)
-        return {"ok": True, "batch": standing.batch, "response_code": code}
+        flags = sorted(wanted(answer))
+        return {"ok": True, "batch": standing.batch, "response_code": code, "do_first": flags}
 
     async def status(self) -> dict[str, Any]:
         """Return everything that the idle screen shows, JSON-able."""
