@@ -18,11 +18,13 @@ from posfw.app.chip_data import ChipHistory, ChipParameters
 from posfw.app.chip_desk import ChipDesk
 from posfw.app.chip_people import ChipPeople
 from posfw.app.chip_slot import ChipSlot, OpenSlot
+from posfw.app.holders import Holders
 from posfw.app.world import SystemChance, SystemClock
 from posfw.board.site import parse_site
 from posfw.crypto.dukpt import initial_key
 from posfw.emv.parameters import EmvParameters
 from posfw.keys.software import SoftwareElement
+from posfw.ports import PinPad
 from posfw.sale.limits import Limits, OfflinePolicy, Refusal
 from posfw.sale.task import Sales
 from posfw.sim.acquirer import Acquirer
@@ -112,6 +114,7 @@ class Counter:
     Attributes:
         screens: progress events, in order.
         cards: what the acquirer received, by message type: card data as it opened them.
+        blocks: what the acquirer received of PIN pads, in order.
         group: where the customer acts.
         acts: what the customer does when a screen comes: at its first time, its second, …
     """
@@ -125,6 +128,7 @@ class Counter:
     screens: list[Mapping[str, Any]] = field(default_factory=list)
     cards: dict[MessageType, list[CardRead]] = field(default_factory=dict)
     acts: dict[str, list[Act]] = field(default_factory=dict)
+    blocks: list[bytes] = field(default_factory=list)
 
     @property
     def acquirer(self) -> Acquirer:
@@ -173,6 +177,9 @@ class Counter:
         except PosfwError:
             return  # an answer
         message = request.message
+        block = message.fields.get(Field.PIN_BLOCK)
+        if isinstance(block, bytes):
+            self.blocks.append(block)
         sealed = message.fields.get(Field.CARD)
         if isinstance(sealed, bytes):
             key = Key(message.terminal, message.batch, message.stan)
@@ -187,13 +194,14 @@ async def counter(
     offline: bool = False,
     floor_minor: int = 20_000,
     open_slot: OpenSlot | None = None,
+    pad: PinPad | None = None,
 ) -> AsyncIterator[Counter]:
     """Run a counter that is online and knows the cards' payment systems."""
     known = parameters(profiles, floor_minor=floor_minor)
     async with (
         served(folder) as (acquirer, certificates, port),
         terminal(folder, acquirer, certificates, port) as bench,
-        _joined(bench, known, Limits(offline=policy(enabled=offline)), open_slot) as made,
+        _joined(bench, known, Limits(offline=policy(enabled=offline)), open_slot, pad) as made,
     ):
         await bench.until_online()
         yield made
@@ -201,7 +209,11 @@ async def counter(
 
 @asynccontextmanager
 async def _joined(
-    bench: Bench, known: EmvParameters, limits: Limits, open_slot: OpenSlot | None
+    bench: Bench,
+    known: EmvParameters,
+    limits: Limits,
+    open_slot: OpenSlot | None,
+    pad: PinPad | None,
 ) -> AsyncIterator[Counter]:
     element = SoftwareElement(initial_key(BASE_KEY, KEY_ID), KEY_ID, b"s" * 32)
     site, slot, hardware, stripe = (
@@ -217,6 +229,7 @@ async def _joined(
         stripe=swipes,
         sales=sales,
         people=ChipPeople(ENGLISH, answer_s=5.0),
+        holders=Holders(ENGLISH, pad),
         parameters=ChipParameters(bench.journal, site, known),
         history=ChipHistory(bench.journal, element),
         clock=SystemClock(),

@@ -19,10 +19,11 @@ from posfw.sim.chip.faults import FAULTS, Faulty
 from posfw.sim.chip.issuer import UNBLOCK, Issuer, Script, read_objects
 from posfw.sim.chip.profile import MASTERCARD, SCHEMES, UNIONPAY, VISA, Profile
 from posfw.uplink.messages import MessageType
-from posfw.values.card import CardNumber, CardRead, EntryMode
+from posfw.values.card import CardNumber, CardRead, EntryMode, Secret
 from posfw.values.document import Field
+from posfw.values.money import Money
 from posfw.values.texts import ENGLISH
-from posfw.values.transaction import Conclusion, Ending, Kind, State
+from posfw.values.transaction import Begun, Conclusion, Ending, Kind, State
 from tests.system.chip_counter import SITE, Counter, counter, inserting, swiping
 from tests.system.test_money_path import TERMINAL, balanced
 
@@ -31,6 +32,7 @@ pytestmark = [pytest.mark.system, pytest.mark.may_block]
 NO_PIN = replace(VISA, cvm="1F03")
 ONLINE, SMALL = 30_000, 5_000
 SCRIPT = Script(0x72, [UNBLOCK])
+BLOCK = Secret(b"p" * 28)
 STRIPE = CardRead(CardNumber(UNIONPAY.pan), EntryMode.SWIPED, "3012", "220")
 
 
@@ -233,8 +235,23 @@ async def test_a_chip_card_that_is_swiped_is_asked_for_its_chip(tmp_path: Path) 
         assert made.cards[MessageType.AUTHORISE][0].entry_mode is EntryMode.CHIP
 
 
-async def test_a_mute_chip_may_be_swiped_and_is_marked(tmp_path: Path) -> None:
-    async with counter(tmp_path, UNIONPAY, offline=True) as made:
+class Pad:
+    """ports.PinPad of a customer who types a PIN as often as it is asked for."""
+
+    def __init__(self) -> None:
+        self.prompts: list[int] = []
+
+    async def pin_block(self, number: CardNumber, amount: Money, prompt_id: int) -> Secret:
+        assert (number.reveal(), amount) == (UNIONPAY.pan, Money(self.minor))
+        self.prompts.append(prompt_id)
+        return BLOCK
+
+    minor = ONLINE
+
+
+async def test_a_mute_chip_may_be_swiped_with_its_pin_and_is_marked(tmp_path: Path) -> None:
+    pad = Pad()
+    async with counter(tmp_path, UNIONPAY, offline=True, pad=pad) as made:
         made.acts["again"] = [swiping(STRIPE)]
         made.slot.insert(a_card(UNIONPAY), dead=True)
         ending = await made.take(ONLINE)
@@ -242,7 +259,56 @@ async def test_a_mute_chip_may_be_swiped_and_is_marked(tmp_path: Path) -> None:
         assert ending.ending is Ending.APPROVED
         (asked,) = made.cards[MessageType.AUTHORISE]
         assert asked.entry_mode is EntryMode.FALLBACK
-        assert made.screens[-1]["fallback"] is True
+        assert (made.blocks, pad.prompts) == ([BLOCK.reveal()], [0])
+        assert made.shown[-2:] == ["present_card", "enter_pin"]
+        assert made.screens[-2]["fallback"] is True
+
+
+async def test_a_stripes_wrong_pin_is_asked_for_three_times_and_each_is_recorded(
+    tmp_path: Path,
+) -> None:
+    pad = Pad()
+    pad.minor = ONLINE + 55  # the simulated bank says 55
+    async with counter(tmp_path, UNIONPAY, pad=pad) as made:
+        made.acts["present_card"] = [swiping(replace(STRIPE, service_code="120"))]
+        ending = await made.take(pad.minor)
+        assert isinstance(ending, Conclusion)
+        assert (ending.ending, ending.reason) == (Ending.DECLINED, "55")
+        assert pad.prompts == [0, 1, 2]
+        assert [each.intent.amount.minor for each in await begun(made)] == [pad.minor] * 3
+        assert made.shown.count("present_card") == 1  # the stripe serves all three
+
+
+@pytest.mark.parametrize("service_code", ["120", "220"])
+async def test_without_a_pad_a_stripe_that_needs_a_pin_is_refused(
+    tmp_path: Path, service_code: str
+) -> None:
+    async with counter(tmp_path, UNIONPAY) as made:
+        act = "again" if service_code == "220" else "present_card"
+        made.acts[act] = [swiping(replace(STRIPE, service_code=service_code))]
+        if service_code == "220":
+            made.slot.insert(a_card(UNIONPAY), dead=True)
+        ending = await made.take(ONLINE)
+        assert isinstance(ending, Refusal)
+        assert ending.code == "CRD-320"
+        assert await begun(made) == []
+
+
+@pytest.mark.parametrize(("service_code", "expected"), [("101", True), ("121", False)])
+async def test_a_stripe_that_must_be_asked_for_is_never_approved_offline(
+    tmp_path: Path, service_code: str, *, expected: bool
+) -> None:
+    async with counter(tmp_path, UNIONPAY, offline=True) as made:
+        await made.acquirer.set_down(down=True)
+        await made.bench.until_online(online=False)
+        made.acts["present_card"] = [swiping(replace(STRIPE, service_code=service_code))]
+        ending = await made.take(SMALL)
+        assert isinstance(ending, Conclusion)
+        assert (ending.ending is Ending.APPROVED_OFFLINE) == expected
+
+
+async def begun(made: Counter) -> list[Begun]:
+    return [each.begun for each in await made.bench.journal.transactions()]
 
 
 async def test_a_blocked_card_is_refused_and_its_stripe_too(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from posfw.app.chip import ChipSession, History, chip_after
 from posfw.app.chip_data import ChipParameters
 from posfw.app.chip_people import AtCounter, ChipPeople
 from posfw.app.chip_slot import ChipSlot, SlotState, Visit
+from posfw.app.holders import Holders
 from posfw.card.codes import CHIP_FIRST, NO_CARD, READER_GONE
 from posfw.card.pcsc.status import Absence
 from posfw.card.rules import Chip, admit
@@ -119,6 +120,7 @@ class ChipDesk:
         stripe: swipes.
         sales: runs transactions.
         people: choice, PIN pad, identity.
+        holders: PIN or signature of whoever swipes.
         parameters: applications, keys, action codes.
         history: split sales and exception file.
         clock, random: what the kernel does not have.
@@ -130,6 +132,7 @@ class ChipDesk:
     stripe: CardDesk
     sales: Sales
     people: ChipPeople
+    holders: Holders
     parameters: ChipParameters
     history: History
     clock: Clock
@@ -213,7 +216,8 @@ class ChipDesk:
     async def _swiped(self, read: CardRead, asked: Asked, chip: Chip) -> _End:
         admitted = admit(read, today=self.clock.now().date(), chip=chip)
         if isinstance(admitted, CardRead):
-            return await self.sales.run(asked.intent_of(admitted), admitted, asked.watch)
+            ended, _ = await self.holders.sold(admitted, asked, self.sales)
+            return ended
         refusal = Refusal(admitted.code, admitted.en, NEXT_CARD)
         if admitted.code == CHIP_FIRST and self.slot.state is not SlotState.GONE:
             return _Again(chip, refusal)  # 请插卡

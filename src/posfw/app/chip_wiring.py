@@ -16,6 +16,7 @@ from posfw.app.chip_data import ChipHistory, ChipParameters
 from posfw.app.chip_desk import ChipDesk
 from posfw.app.chip_people import ChipPeople
 from posfw.app.chip_slot import ChipSlot, OpenSlot, SlotState
+from posfw.app.holders import FreeLimit, Holders, never_free
 from posfw.board.site import Site
 from posfw.emv.loading import from_toml
 from posfw.emv.parameters import EmvParameters
@@ -44,6 +45,7 @@ class Chips:
     installed: EmvParameters | None = None
     pad: PinPad | None = None
     card_pad: CardPinPad | None = None
+    free_limit: FreeLimit = never_free
 
     def start(
         self,
@@ -62,6 +64,7 @@ class Chips:
             stripe=self.stripe,
             sales=self.sales,
             people=ChipPeople(self.texts, self.site.timing.card_s, self.pad, self.card_pad),
+            holders=Holders(self.texts, self.pad, self.free_limit),
             parameters=ChipParameters(self.journal, self.site, self.installed),
             history=ChipHistory(self.journal, self.element),
             clock=self.clock,

@@ -17,13 +17,23 @@ from posfw.card.rules import EntryRefusal, Terms, Verification, verification, ve
 from posfw.ports import PinPad
 from posfw.sale.chip import Holder
 from posfw.sale.limits import Refusal
+from posfw.sale.task import Sales
 from posfw.values.card import CardRead, Secret
 from posfw.values.errors import DeviceError
 from posfw.values.money import Money
 from posfw.values.texts import Texts, mark
-from posfw.values.transaction import ChipFacts, Kind
+from posfw.values.transaction import ChipFacts, Conclusion, Ending, Kind
 
-__all__ = ["AGAIN", "NEXT_CARD", "WRONG_PIN", "FreeLimit", "Holders", "sentence"]
+__all__ = [
+    "AGAIN",
+    "NEXT_CARD",
+    "TRIES",
+    "WRONG_PIN",
+    "FreeLimit",
+    "Holders",
+    "never_free",
+    "sentence",
+]
 
 FreeLimit: TypeAlias = Callable[[], Awaitable[Money | None]]
 
@@ -43,7 +53,8 @@ def sentence(code: str, texts: Texts) -> str:
     return told if told != code else SENTENCES.get(code, "The card could not be read.")
 
 
-async def _never() -> Money | None:
+async def never_free() -> Money | None:
+    """Return no limit: every tap is verified."""
     return None
 
 
@@ -59,7 +70,35 @@ class Holders:
 
     texts: Texts
     pad: PinPad | None = None
-    free_limit: FreeLimit = _never
+    free_limit: FreeLimit = never_free
+
+    async def sold(
+        self, card: CardRead, asked: Asked, sales: Sales, wrong_pins: int = 0
+    ) -> tuple[Conclusion | Refusal, bool]:
+        """Verify the holder and run the transaction; a stripe's wrong PIN is asked for again.
+
+        Args:
+            card: admitted.
+            asked: the transaction.
+            sales: runs it; each try is one of its own.
+            wrong_pins: how often the bank has called this card's PIN wrong.
+
+        Returns:
+            The ending, and whether the PIN was wrong and the card must come again: a cryptogram is
+            for one question.
+        """
+        while True:
+            ready = await self.verified(card, asked, wrong_pins)
+            if isinstance(ready, Refusal):
+                return ready, False
+            read, holder = ready
+            intent = asked.intent_of(read)
+            ended = await sales.run(intent, read, asked.watch, holder=holder)
+            wrong_pins += 1
+            if not (read.pin_block and _wrong_pin(ended)) or wrong_pins >= TRIES:
+                return ended, False
+            if card.emv:
+                return ended, True
 
     async def verified(
         self, card: CardRead, asked: Asked, wrong_pins: int = 0
@@ -101,6 +140,12 @@ class Holders:
         if block is None:
             return Refusal(CANCELLED, mark("No PIN was entered."), AGAIN)
         return block
+
+
+def _wrong_pin(ended: Conclusion | Refusal) -> bool:
+    if isinstance(ended, Refusal) or ended.ending is not Ending.DECLINED:
+        return False
+    return ended.answer is not None and ended.answer.response_code == WRONG_PIN
 
 
 def _holder(card: CardRead, found: Verification, limit: Money | None) -> Holder:

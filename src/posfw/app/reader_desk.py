@@ -14,7 +14,7 @@ from typing import Final
 import anyio
 
 from posfw.app.cards import Asked
-from posfw.app.holders import AGAIN, NEXT_CARD, TRIES, WRONG_PIN, Holders, sentence
+from posfw.app.holders import AGAIN, NEXT_CARD, TRIES, Holders, sentence
 from posfw.app.readers import CardSource
 from posfw.app.verbs import Body, Progress, Verb
 from posfw.card import codes
@@ -191,24 +191,10 @@ class ReaderDesk:
         self, card: CardRead, visit: _Visit, wrong_pins: int
     ) -> tuple[Conclusion | Refusal, bool]:
         """Verify the holder and run the transaction."""
-        while True:
-            ready = await self.holders.verified(card, visit.asked, wrong_pins)
-            if isinstance(ready, Refusal):
-                await self._finished(visit, approved=False)
-                return ready, False
-            read, holder = ready
-            asked = visit.asked
-            intent = asked.intent_of(read)
-            ended = await self.sales.run(intent, read, asked.watch, holder=holder)
-            approved = isinstance(ended, Conclusion) and ended.ending in _APPROVED
-            wrong = bool(read.pin_block) and _wrong_pin(ended)
-            if wrong and card.emv:  # a cryptogram is for one question: the card is asked again
-                await self._finished(visit, approved=False)
-                return ended, wrong_pins + 1 < TRIES
-            wrong_pins += 1
-            if not wrong or wrong_pins >= TRIES:
-                await self._finished(visit, approved=approved)
-                return ended, False
+        ended, again = await self.holders.sold(card, visit.asked, self.sales, wrong_pins)
+        approved = isinstance(ended, Conclusion) and ended.ending in _APPROVED
+        await self._finished(visit, approved=approved)
+        return ended, again
 
     async def _finished(self, visit: _Visit, *, approved: bool) -> None:
         visit.go(Event.FINISHED)
@@ -216,12 +202,6 @@ class ReaderDesk:
 
 
 _APPROVED: Final = (Ending.APPROVED, Ending.APPROVED_OFFLINE)
-
-
-def _wrong_pin(ended: Conclusion | Refusal) -> bool:
-    if isinstance(ended, Refusal) or ended.ending is not Ending.DECLINED:
-        return False
-    return ended.answer is not None and ended.answer.response_code == WRONG_PIN
 
 
 def _refused(code: str, texts: Texts) -> Refusal:

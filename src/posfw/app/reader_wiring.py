@@ -21,8 +21,12 @@ from posfw.values.errors import ConfigError
 from posfw.values.texts import Texts
 
 if TYPE_CHECKING:
+    from posfw.app.cards import CardDesk
+    from posfw.app.chip_desk import ChipDesk
     from posfw.card.supervisor import Activity
     from posfw.card.task.pinpad import AbecsPinPad
+    from posfw.journal.store import Journal
+    from posfw.ports import SecureElement
 
 __all__ = ["Readers"]
 
@@ -85,3 +89,28 @@ class Readers:
         desks.append(desk)
         await group.start(source.run)
         return desk, desk.verbs()
+
+    async def chips(
+        self, group: TaskGroup, journal: Journal, element: SecureElement, stripe: CardDesk
+    ) -> ChipDesk:
+        """Start pad and slot of a board whose chips this terminal's own kernel reads.
+
+        Raises:
+            ConfigError: the profile does not fit together, or `emv.toml` has mistakes.
+        """
+        from posfw.app import chip_wiring  # noqa: PLC0415 - boards with a slot only
+
+        parts = chip_wiring.Chips(
+            journal=journal,
+            element=element,
+            sales=self.sales,
+            stripe=stripe,
+            clock=self.world.clock,
+            random=self.world.random,
+            site=self.site,
+            texts=self.texts,
+            installed=await chip_wiring.installed_parameters(self.state),
+            pad=await self.pad(group),
+            free_limit=self.free_limit,
+        )
+        return parts.start(group, chip_wiring.pcsc_slot(self.site.ports.get("chip", "")))

@@ -13,9 +13,10 @@ __all__ = ["NAMES", "TEST_PIN", "TestCard", "deck"]
 
 TEST_PIN: Final = "123456"  # of every test card
 
+# 106: a PIN where there is a pad, a signature where there is none (ISO/IEC 7813).
 _CARDS: Final = (
-    ("unionpay", "6212345678901232", "120"),
-    ("unionpay-19", "6212345678900000003", "120"),
+    ("unionpay", "6212345678901232", "106"),
+    ("unionpay-19", "6212345678900000003", "106"),
     ("unionpay-chip", "6212345678901265", "220"),
     ("visa", "4111111111111111", "101"),
     ("visa-chip", "4012888888881881", "201"),
