@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,25 @@ def test_the_bench_reads_the_verdict_of_the_command(
     assert any(reason.startswith("card:") for reason in judge(told, []))
     (tmp_path / "s" / "control.sock").write_text("", encoding="utf-8")
     assert main(["selftest", "--board", "host", "--state", str(tmp_path / "s")]) == 4
+
+
+@pytest.mark.parametrize(("answer", "state"), [(True, "pass"), (False, "fail")])
+async def test_a_person_says_whether_the_lamps_are_lit(
+    machine: KernelTree, answer: bool, state: str
+) -> None:
+    asked: list[str] = []
+
+    async def ask(names: str) -> bool:
+        asked.append(f"{names} {machine.get('sys/class/leds/pos:power/delay_on')}")
+        return answer
+
+    steps = await replace(selftest(machine), ask=ask).run()
+    (lamps,) = [step for step in steps if step.id == "leds"]
+    assert asked == ["power 1000"]  # lit while it is asked
+    assert (lamps.state, lamps.observed.get("seen", False)) == (state, answer)
+    assert machine.get("sys/class/leds/pos:power/delay_on") == "0"  # and dark afterwards
+
+
+async def test_unasked_lamps_are_never_said_to_be_seen(machine: KernelTree) -> None:
+    (lamps,) = [step for step in await selftest(machine).run() if step.id == "leds"]
+    assert (lamps.state, lamps.observed["seen"]) == ("pass", False)

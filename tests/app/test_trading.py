@@ -128,7 +128,8 @@ async def traded(folder: Path, **facts: Any) -> AsyncIterator[tuple[Trade, Line,
     async with opened(folder, clock) as journal:
         line, paper = Line(), Paper()
         parts = built(journal, clock, **{"automatic": False} | facts)
-        yield Trade(parts, journal, line, paper, clock), line, paper, journal  # type: ignore[arg-type]  # what the test moves
+        trade = Trade(parts, journal, line, paper, clock, board(), folder)  # type: ignore[arg-type]  # what the test moves
+        yield trade, line, paper, journal
 
 
 async def until(true: Callable[[], bool]) -> None:

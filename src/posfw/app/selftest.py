@@ -37,11 +37,13 @@ class Selftest:
         board: what should be there.
         state: the data partition's folder.
         root: where /sys and /dev lie.
+        ask: asks a person who looks at the lamps, None where nobody does.
     """
 
     board: BoardProfile
     state: Path
     root: Path = Path("/")
+    ask: Callable[[str], Awaitable[bool]] | None = None
 
     async def run(self) -> list[Step]:
         """Return one step for each name; a step's own failure stops no other."""
@@ -124,6 +126,9 @@ class Selftest:
             return skipped("leds", "the board's profile names no lamps")
         lamps = hardware_of(self.board, self.root).lamps
         names = [key.removeprefix("leds.") for key in roles]
-        for state in ("on", "off"):
-            await lamps.show(dict.fromkeys(names, state))
-        return passed("leds", lamps=names)
+        await lamps.show(dict.fromkeys(names, "on"))
+        lit = await self.ask(", ".join(names)) if self.ask else None
+        await lamps.show(dict.fromkeys(names, "off"))
+        if lit is False:
+            return Step("leds", "fail", "a person saw a lamp that stays dark", {"lamps": names})
+        return passed("leds", lamps=names, seen=bool(lit))

@@ -33,12 +33,14 @@ from posfw.values.events import Plain, Record, Topic
 
 if TYPE_CHECKING:
     from posfw.activate import acceptance as rounds
-    from posfw.app import acceptance, selftest
+    from posfw.app import acceptance, lamps, selftest, supply
     from posfw.printer import counters
     from posfw.upkeep import plan
 else:
     acceptance = lazily("posfw.app.acceptance")
+    lamps = lazily("posfw.app.lamps")
     selftest = lazily("posfw.app.selftest")
+    supply = lazily("posfw.app.supply")
     counters = lazily("posfw.printer.counters")
     plan = lazily("posfw.upkeep.plan")
 
@@ -118,19 +120,30 @@ def _serial(root: Path) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Trade:
-    """The parts and what keeps them going."""
+    """The parts and what keeps them going; `root` is where the board's kernel files lie."""
 
     parts: Merchant
     journal: Journal
     uplink: Uplink
     printing: Printing
     clock: Clock
+    board: BoardProfile
+    root: Path
 
     def start(self, group: TaskGroup) -> None:
         """Start the tasks: the line while it may be used, the evening's clock, faults noted."""
         group.start_soon(self._line)
         group.start_soon(self._line_faults)
         group.start_soon(self._printer_faults)
+        group.start_soon(self._board)
+
+    async def _board(self) -> None:
+        """Drive the lamps and watch the supply; neither is needed for the first card."""
+        await loaded()
+        async with anyio.create_task_group() as group:
+            seen = (self.board, self.root, self.uplink, self.printing, self.journal, self.clock)
+            group.start_soon(lamps.run, *seen)
+            group.start_soon(supply.run, self.board, self.root, self.journal, self.clock)
 
     async def count_paper(self) -> None:
         """Note how far the paper has run by now: maintenance goes by it."""
@@ -209,7 +222,7 @@ def trade(
         apply=lambda limits: setattr(sales, "limits", limits),
         tell=_tell_sales(files.profiles[site.profile], site, sales),
     )
-    found = Trade(parts, journal, uplink, printing, world.clock)
+    found = Trade(parts, journal, uplink, printing, world.clock, board, root)
     parts.settlement.after = found.count_paper
     return found
 
