@@ -81,3 +81,30 @@ async def test_whoever_gives_up_does_not_take_the_next_ones_card_away() -> None:
             await reader.send.send(CARD)
         group.cancel_scope.cancel()
     assert found == [CARD]
+
+
+async def test_cancelling_tells_whoever_waits_and_nobody_else() -> None:
+    desk, reader = CardDesk(), Reader()
+    cancel = desk.verbs()["card_cancel"]
+    assert await cancel({}, lambda _: None) == {"ok": False}
+    found: list[CardRead | str | None] = []
+    async with anyio.create_task_group() as group:
+        group.start_soon(desk.run, reader)
+
+        async def wait() -> None:
+            found.append(await desk.next_read(SOON_S))
+
+        async with anyio.create_task_group() as waiting:
+            waiting.start_soon(wait)
+            await anyio.wait_all_tasks_blocked()
+            assert await cancel({}, lambda _: None) == {"ok": True}
+            assert await cancel({}, lambda _: None) == {"ok": False}
+            await reader.send.send(CARD)  # came too late: it pays nothing
+        async with anyio.create_task_group() as waiting:
+            waiting.start_soon(wait)
+            await anyio.wait_all_tasks_blocked()
+            await reader.send.send(CARD)
+            await anyio.wait_all_tasks_blocked()
+            assert await cancel({}, lambda _: None) == {"ok": False}
+        group.cancel_scope.cancel()
+    assert found == ["CRD-002", CARD]

@@ -311,6 +311,22 @@ async def begun(made: Counter) -> list[Begun]:
     return [each.begun for each in await made.bench.journal.transactions()]
 
 
+async def test_a_wait_for_a_card_is_cancelled_and_the_next_sale_is_not(tmp_path: Path) -> None:
+    async with counter(tmp_path, UNIONPAY) as made:
+        told: list[object] = []
+
+        async def cancel(_: Counter) -> None:
+            told.append(await made.desk.verbs()["card_cancel"]({}, lambda _: None))
+
+        made.acts["present_card"] = [cancel]
+        ending = await made.take(ONLINE)
+        assert isinstance(ending, Refusal)
+        assert (ending.code, told) == ("CRD-002", [{"ok": True}])
+        assert await begun(made) == []
+        sold, _ = await made.sell(ONLINE, UNIONPAY)
+        assert sold.ending is Ending.APPROVED
+
+
 async def test_a_blocked_card_is_refused_and_its_stripe_too(tmp_path: Path) -> None:
     async with counter(tmp_path, UNIONPAY) as made:
         ending, _ = await made.sell(ONLINE, UNIONPAY, card_blocked=True)

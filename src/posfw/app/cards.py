@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import anyio
 
-from posfw.app.verbs import Progress
+from posfw.app.verbs import Body, Progress, Verb
+from posfw.card.codes import CANCELLED
 from posfw.ports import CardReader
 from posfw.sale.limits import Refusal
 from posfw.sale.task import Watch
@@ -50,6 +51,18 @@ class CardDesk:
 
     _waiting: anyio.Event | None = None
     _read: CardRead | str | None = field(default=None, repr=False)
+
+    def verbs(self) -> Mapping[str, Verb]:
+        """Return the one verb that ends the waiting for a card."""
+        return {"card_cancel": self._cancel}
+
+    async def _cancel(self, _: Body, __: Progress) -> Body:
+        """取消: whoever waits is told CRD-002 in the place of a card; too late once one came."""
+        waits = self._waiting is not None and not self._waiting.is_set()
+        if self._waiting is not None and waits:
+            self._read = CANCELLED
+            self._waiting.set()
+        return {"ok": waits}
 
     async def run(self, reader: CardReader) -> None:
         """Pass on reads until cancelled."""

@@ -13,6 +13,7 @@ from posfw.app.gate import Gate
 from posfw.app.session import Session
 from posfw.app.verbs import Body, Progress, Verb, operator_of, text_of
 from posfw.board.site import Site
+from posfw.card.codes import NO_CARD
 from posfw.card.manual import keyed
 from posfw.card.rules import Chip, admit
 from posfw.journal.store import Journal
@@ -178,8 +179,10 @@ class Cashier:
             progress({"screen": "present_card", "amount": str(amount), "text": text})
             read = await self.desk.next_read(self.site.timing.card_s)
         if not isinstance(read, CardRead):
-            cause = "The card could not be read." if read else "No card came in time."
-            return Refusal(read or "CRD-001", cause, "Try again, or use another card.")
+            from posfw.app.holders import AGAIN, sentence  # noqa: PLC0415 - where no card came
+
+            code = read or NO_CARD
+            return Refusal(code, sentence(code, self.texts), AGAIN)
         admitted = admit(read, today=self.clock.now().date(), chip=Chip.NOT_TRIED)
         if isinstance(admitted, CardRead):
             return admitted

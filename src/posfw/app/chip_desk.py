@@ -7,6 +7,7 @@ by itself without an approval is not recorded: nothing has left and nothing is o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -17,7 +18,8 @@ from posfw.app.chip import ChipSession, History, chip_after
 from posfw.app.chip_data import ChipParameters
 from posfw.app.chip_people import AtCounter, ChipPeople
 from posfw.app.chip_slot import ChipSlot, SlotState, Visit
-from posfw.app.holders import Holders
+from posfw.app.holders import AGAIN, NEXT_CARD, Holders, sentence
+from posfw.app.verbs import Verb
 from posfw.card.codes import CHIP_FIRST, NO_CARD, READER_GONE
 from posfw.card.pcsc.status import Absence
 from posfw.card.rules import Chip, admit
@@ -41,14 +43,12 @@ from posfw.sale.task import Outlook, Sales, Watch
 from posfw.values.card import CardRead, EntryMode
 from posfw.values.errors import DeviceError, MisuseError
 from posfw.values.outcome import Outcome
-from posfw.values.texts import Texts, mark
+from posfw.values.texts import Texts
 from posfw.values.transaction import ChipFacts, Conclusion, Kind
 
 __all__ = ["Asked", "ChipDesk", "LiveChip"]
 
 TRIES: Final = 3  # insertions and swipes of one sale; then the cashier starts again
-NEXT_CARD: Final = mark("Use another card.")
-AGAIN: Final = mark("Try again, or use another card.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +140,16 @@ class ChipDesk:
     texts: Texts
     card_s: float
 
+    def verbs(self) -> Mapping[str, Verb]:
+        """Return what people answer, and what ends the waiting: a swipe and a chip wait as one."""
+        return {**self.people.verbs(), **self.stripe.verbs()}
+
     async def take(self, asked: Asked) -> Conclusion | Refusal:
         """Wait for a card and run the transaction with it. On return the ending is durable."""
         outlook = await self.sales.outlook(asked.kind, asked.amount, EntryMode.CHIP)
         if outlook.refusal is not None:
             return outlook.refusal
-        chip, refusal = Chip.NOT_TRIED, _no_card("")
+        chip, refusal = Chip.NOT_TRIED, self._no_card(NO_CARD)
         for _ in range(TRIES):
             ended = await self._once(asked, chip, outlook)
             if not isinstance(ended, _Again):
@@ -165,8 +169,11 @@ class ChipDesk:
                 if came.card is not Absence.REMOVED:
                     self._show(asked, "remove_card", self.texts("Remove the card."))
         if not isinstance(came, CardRead):
-            return _no_card(came or "")
+            return self._no_card(came or NO_CARD)
         return await self._swiped(came, asked, chip)
+
+    def _no_card(self, code: str) -> Refusal:
+        return Refusal(code, sentence(code, self.texts), AGAIN)
 
     def _prompt(self, asked: Asked, chip: Chip) -> None:
         amount = str(asked.amount)
@@ -278,8 +285,3 @@ def _not_taken(finished: Finished) -> Refusal | _Again:
     if finished.fallback is Fallback.NONE:
         return Refusal(finished.code.value, sentence, NEXT_CARD)
     return _Again(chip_after(finished), Refusal(finished.code.value, sentence, AGAIN))
-
-
-def _no_card(code: str) -> Refusal:
-    cause = "The card could not be read." if code else "No card came in time."
-    return Refusal(code or NO_CARD, cause, AGAIN)

@@ -373,7 +373,7 @@ async def _cards(
     has_pad = bool(core.board.table("pinpad"))
     if driver == "magstripe" and not has_pad:
         await _read_stripes(group, core, desk)
-        return cashier, {}
+        return cashier, desk.verbs()
     from posfw.app import reader_wiring  # noqa: PLC0415 - boards with more than a stripe
 
     limit = partial(free_limit, core.site.profile)
@@ -385,7 +385,7 @@ async def _cards(
         return replace(cashier, chips=taker), verbs
     await _read_stripes(group, core, desk)
     chips = await wiring.chips(group, core.journal, core.keys, desk)
-    return replace(cashier, chips=chips), chips.people.verbs()
+    return replace(cashier, chips=chips), chips.verbs()
 
 
 async def _read_stripes(group: TaskGroup, core: Core, desk: CardDesk) -> None:

@@ -7,7 +7,8 @@ import signal
 import socket
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,8 @@ CHARGES = frozenset(
         "qr_show",
     )
 )
+# These wait for a card; Ctrl-C ends the waiting, and the terminal says how it ended.
+WAIT_FOR_CARD = frozenset(("sale", "preauth", "balance", "instalment", "offline_sale"))
 _INTENT = "posfw.intent"
 
 
@@ -150,12 +153,23 @@ def _on_ctrl_c(interrupted: Callable[[], None] | None) -> Iterator[None]:
 def perform(
     path: Path, request: Mapping[str, Any], *, as_json: bool, start: str = "posfw run"
 ) -> int:
-    """Ask and tell the answer; return the exit code.
+    """Ask and tell the answer; return the exit code. Ctrl-C ends the waiting for a card.
 
     Raises:
         DeviceError: nothing is running there, or it went away.
     """
-    return tell(ask(path, request, quiet=as_json, start=start), as_json=as_json)
+    waits = request["do"] in WAIT_FOR_CARD and "keyed" not in request
+    interrupted = partial(_cancel_card, path) if waits else None
+    body = ask(path, request, quiet=as_json, start=start, interrupted=interrupted)
+    return tell(body, as_json=as_json)
+
+
+def _cancel_card(path: Path) -> None:
+    """Give up the card; a terminal that is gone is told by the request that waits."""
+    with suppress(DeviceError):
+        body = ask(path, {"do": "card_cancel"})
+        if not body.get("result", {}).get("ok"):
+            click.echo("Too late to cancel: it goes on to its end. 已不能取消", err=True)
 
 
 def tell(body: Mapping[str, Any], *, as_json: bool) -> int:

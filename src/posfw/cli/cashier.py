@@ -130,7 +130,7 @@ def sale(
     """Take AMOUNT (such as 12.50) from a card. 消费
 
     With --instalment it is paid back in periods (分期), with --auth the bank has authorised it by
-    telephone and is only told (离线结算).
+    telephone and is only told (离线结算). Ctrl-C cancels while a card is waited for (取消).
     """
     if instalment and auth:
         raise click.UsageError("--instalment needs the bank's answer; --auth has it by telephone.")
