@@ -13,12 +13,11 @@ import anyio
 import pytest
 
 from posfw.journal import archive
-from posfw.journal.driver import make
-from posfw.journal.opening import fill_archive
 from posfw.journal.store import Journal
 from posfw.values.errors import PosfwError
 from tests.journal.fakes import NOW, SALE, approved, opened
 from tests.journal.test_archive import everything, trade
+from tests.power.controls import archive_not_synced, let_go_first
 from tests.power.disk import Disk, Fate, Files
 from tests.power.restart import put
 from tests.power.vfs import TRACE, Event, available, recording
@@ -118,30 +117,7 @@ def test_no_cut_of_a_move_loses_or_doubles_anything(
     assert campaign(tmp_path, CUTS) == []
 
 
-def forget_first(journal: Journal, at: Any, keep: int) -> bool:
-    session = journal._session
-    step = session.transaction(archive.pick, (keep,), {})
-    if step is None:
-        return False
-    make(session.older.path, fill_archive)
-    session.transaction(archive.forget, (step, at), {})
-    session.older.transaction(archive.store, step)
-    return True
-
-
-def not_synced(journal: Journal, at: Any, keep: int) -> bool:
-    session = journal._session
-    step = session.transaction(archive.pick, (keep,), {})
-    if step is None:
-        return False
-    make(session.older.path, fill_archive)
-    session.older.connection.execute("PRAGMA synchronous=OFF")
-    session.older.transaction(archive.store, step)
-    session.transaction(archive.forget, (step, at), {})
-    return True
-
-
-@pytest.mark.parametrize("wrong", [forget_first, not_synced])
+@pytest.mark.parametrize("wrong", [let_go_first, archive_not_synced])
 def test_wrong_moves_are_found(
     wrong: Callable[[Journal, Any, int], bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

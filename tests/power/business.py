@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+import anyio
+
 from posfw.uplink.messages import MessageType
 from posfw.values.transaction import Conclusion, Ending, Kind
 from tests.power.around import Around, Books, Flight, host_time
@@ -86,6 +88,16 @@ class _Day:
             await self.terminal.until_quiet()
             self.around.deliver_late()
 
+    async def moved(self, old: list[tuple[Conclusion, int]]) -> None:
+        """Sell while both batches move into the archive; then refund a sale that lies there."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self.terminal.archive)
+            for name in ("sale", "declined", "sale"):
+                await self.step(name)
+        self.approved[:] = old
+        await self.against(Kind.REFUND)
+        await self.terminal.until_quiet()
+
     async def _offline(self) -> None:
         self.around.take_down()
         for _ in range(2):
@@ -109,10 +121,14 @@ async def trade(folder: Path, around: Around, seed: int, parts: Parts) -> None:
                 await terminal.print_all(2)
         await terminal.until_quiet()
         await terminal.settle()
+        old = day.approved[-1:]
         day.approved.clear()
         for name in ("sale", "lost_answer", "sale"):
             await day.step(name)
         await terminal.until_quiet()
+        await terminal.print_all()
+        await terminal.settle()
+        await day.moved(old)
 
 
 def record(folder: Path, seed: int, parts: Parts | None = None) -> list[Event]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 from unittest.mock import patch
 
-from posfw.journal import opening
+from posfw.journal import archive, opening
+from posfw.journal.driver import make
+from posfw.journal.opening import fill_archive
+from posfw.journal.store import Journal
 from posfw.sale.task import Sales
 from posfw.values.card import CardRead
 from posfw.values.identity import Key
@@ -17,7 +22,9 @@ from posfw.values.transaction import Begun, Intent
 from tests.power.around import TERMINAL
 from tests.power.terminal import Parts
 
-__all__ = ["CONTROLS", "RIGHT", "Make"]
+__all__ = ["CONTROLS", "RIGHT", "Make", "archive_not_synced", "let_go_first"]
+
+Move = Callable[[Journal, datetime, int], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +34,25 @@ class Make:
     Attributes:
         settings: replaced in the journal's opening sequence: name → (wanted, read back).
         parts: the protocol.
+        move: a step into the archive.
     """
 
     settings: tuple[tuple[str, str, object], ...] = ()
     parts: Parts = field(default_factory=Parts)
+    move: Move = Journal._archive_step
 
-    def set(self) -> AbstractContextManager[Any]:
-        """Return a context in which journals open with these settings."""
-        if not self.settings:
-            return nullcontext()
+    @contextmanager
+    def set(self) -> Iterator[None]:
+        """Open journals with these settings, and move like this, in the context."""
         changed = {name: (name, wanted, found) for name, wanted, found in self.settings}
         every = tuple(changed.get(setting[0], setting) for setting in opening.SETTINGS)
-        if every == opening.SETTINGS:
+        if self.settings and every == opening.SETTINGS:
             raise AssertionError("the control changes no setting")
-        return patch.object(opening, "SETTINGS", every)
+        with (
+            patch.object(opening, "SETTINGS", every),
+            patch.object(Journal, "_archive_step", self.move),
+        ):
+            yield
 
 
 class _Behind:
@@ -81,6 +93,31 @@ def _sending_first(*, journal: Any, acquirer: Any, **rest: Any) -> Sales:
     return made
 
 
+def let_go_first(journal: Journal, at: datetime, keep: int) -> bool:
+    """Move a step, but let go of it here before the archive has it."""
+    session = journal._session
+    step = session.transaction(archive.pick, (keep,), {})
+    if step is None:
+        return False
+    make(session.older.path, fill_archive)
+    session.transaction(archive.forget, (step, at), {})
+    session.older.transaction(archive.store, step)
+    return True
+
+
+def archive_not_synced(journal: Journal, at: datetime, keep: int) -> bool:
+    """Move a step into an archive whose commits are not durable."""
+    session = journal._session
+    step = session.transaction(archive.pick, (keep,), {})
+    if step is None:
+        return False
+    make(session.older.path, fill_archive)
+    session.older.connection.execute("PRAGMA synchronous=OFF")
+    session.older.transaction(archive.store, step)
+    session.transaction(archive.forget, (step, at), {})
+    return True
+
+
 RIGHT: Final = Make()
 CONTROLS: Final = {
     "synchronous_normal": Make((("synchronous", "NORMAL", 1),)),
@@ -90,4 +127,6 @@ CONTROLS: Final = {
     ),
     "send_before_record": Make(parts=Parts(sales=_sending_first)),
     "receipt_before_record": Make(parts=Parts(shown_early=True)),
+    "let_go_before_archive": Make(move=let_go_first),
+    "archive_not_synced": Make(move=archive_not_synced),
 }

@@ -5,6 +5,7 @@ Nothing here knows what the terminal did before the cut.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping
 from enum import Enum, auto
 from pathlib import Path
@@ -17,8 +18,13 @@ from tests.power.outside import Paper, Place, Restarted
 from tests.power.terminal import CARD, JOURNAL, Parts, Terminal, intent_of, running
 from tests.power.vfs import TRACE, effect
 from tests.power.virtual import VirtualLoop, raw
+from tests.power.watch import whole
+from tests.simulation.books import Books as Archived
 
 __all__ = ["Arrival", "put", "restart"]
+
+# sqlite3's: an archive that cannot be read, found by the look beside the application.
+_FAULTS = (PosfwError, ExceptionGroup, AssertionError, TimeoutError, sqlite3.DatabaseError)
 
 
 class Arrival(Enum):
@@ -51,7 +57,7 @@ def restart(
     around.sent = messages
     try:
         return loop.run_until_complete(_back(folder, around, flying, arrival, parts))
-    except (PosfwError, ExceptionGroup, AssertionError, TimeoutError) as error:
+    except _FAULTS as error:
         return Restarted(fault=_first(error))
     finally:
         if loop.faults:
@@ -96,6 +102,7 @@ async def _day_goes_on(terminal: Terminal) -> bool:
         await terminal.sign_on()
     await terminal.run(intent_of(Kind.SALE, 700, terminal.clock), CARD)
     await terminal.print_all(1)
+    await terminal.archive()
     standing = await terminal.journal.standing()
     return quiet and not (standing.rejected or standing.in_doubt or standing.reversals)
 
@@ -103,15 +110,16 @@ async def _day_goes_on(terminal: Terminal) -> bool:
 async def _looked_at(terminal: Terminal, around: Around, quiet: bool) -> Restarted:
     events = [event[1:] for event in TRACE if event[0] == "ext"]
     opened = next(event[1] for event in events if event[0] == "opened")
-    bad_entry = await terminal.store.verify()
+    bad_entry = await terminal.store.verify(whole=True)
+    books = whole(raw())
     papers: list[Paper] = [event[2:5] for event in events if event[0] == "paper" and not event[5]]
     return Restarted(
         opened=opened,
         bad_entry=bad_entry,
-        codes=tuple(code for (code,) in raw().execute("SELECT mac FROM entry ORDER BY number")),
-        rows=_rows(),
+        codes=tuple(code for _, code in sorted(books.rows("number, mac", "entry"))),
+        rows=_rows(books),
         closed=frozenset(
-            row[0] for row in raw().execute("SELECT number FROM batch WHERE closed_at IS NOT NULL")
+            number for (number,) in books.rows("number", "batch", "closed_at IS NOT NULL")
         ),
         quiet=quiet,
         messages=tuple(event[1] for event in events if event[0] == "sent"),
@@ -120,9 +128,10 @@ async def _looked_at(terminal: Terminal, around: Around, quiet: bool) -> Restart
     )
 
 
-def _rows() -> dict[Place, tuple[str, int, int]]:
-    query = "SELECT batch, stan, state, kind, amount FROM txn"
+def _rows(books: Archived) -> dict[Place, tuple[str, int, int]]:
     return {
         (batch, stan): (state, amount, Kind(kind).direction if state == "approved" else 0)
-        for batch, stan, state, kind, amount in raw().execute(query)
+        for batch, stan, state, kind, amount in books.rows(
+            "batch, stan, state, kind, amount", "txn"
+        )
     }

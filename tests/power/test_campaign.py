@@ -46,6 +46,15 @@ def test_a_stretch_holds_every_way_in_which_a_transaction_ends(tmp_path: Path) -
     assert {"write", "sync", "open", "del", "rename", "folder"} <= set(disk)
     into_file = [e for e in trace if e[0] == "write" and e[1] == "journal.db"]
     assert into_file, "no checkpoint in the stretch"
+    assert outside["settled"] == 2
+
+
+def test_sales_go_on_while_batches_move_into_the_archive(tmp_path: Path) -> None:
+    trace = record(tmp_path, 3)
+    moves = [at for at, e in enumerate(trace) if e[:2] == ("sync", "journal.db.archive-wal")]
+    between = [e for e in trace[moves[0] : moves[-1]] if e[:2] == ("ext", "shown")]
+    assert len(moves) > 5
+    assert between
 
 
 def _shape(event: Event) -> Event:

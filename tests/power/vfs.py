@@ -28,6 +28,7 @@ __all__ = ["TRACE", "Event", "available", "effect", "recording"]
 #   ext (name, and anything): an effect outside the database.
 Event = tuple[Any, ...]
 TRACE: Final[list[Event]] = []
+_seen: set[str] = set()  # files that SQLite has opened
 
 _ptr, _int, _int64, _str = c.c_void_p, c.c_int, c.c_int64, c.c_char_p
 _Write = c.CFUNCTYPE(_int, _ptr, _ptr, _int, _int64)
@@ -160,6 +161,7 @@ class _Recorder:
             made = name is not None and not name.exists()
             result: int = base_open(base, path, file, flags, out)
             if result == 0 and name is not None:
+                _seen.add(name.name)
                 TRACE.append(("open", name.name, made))
                 self._record(file, name.name)
             return result
@@ -237,13 +239,14 @@ def recording() -> Iterator[None]:
             patch.object(os, "replace", _replace),
             patch.object(os, "fsync", _fsync),
             patch.object(os, "pwrite", _pwrite),
+            patch.object(os, "unlink", _unlink),
         ):
             yield
     finally:
         _made[0].remove()
 
 
-_os_replace, _os_fsync, _os_pwrite = os.replace, os.fsync, os.pwrite
+_os_replace, _os_fsync, _os_pwrite, _os_unlink = os.replace, os.fsync, os.pwrite, os.unlink
 
 
 def _replace(source: Path, target: Path) -> None:
@@ -265,6 +268,13 @@ def _pwrite(handle: int, data: bytes, offset: int) -> int:
     if name.endswith(".anchor"):
         TRACE.append(("write", name, offset, bytes(data)))
     return _os_pwrite(handle, data, offset)
+
+
+def _unlink(path: Any, **where: Any) -> None:
+    """Record what pathlib takes away of SQLite's files: the rests of one that was being made."""
+    _os_unlink(path, **where)
+    if (name := Path(path).name) in _seen:
+        TRACE.append(("del", name, False))
 
 
 def _number(version: str) -> int:
