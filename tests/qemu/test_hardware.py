@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import anyio
@@ -17,8 +17,11 @@ SLOW_C = 68.0  # above the profile's slow_c, so the receipt takes its time
 HOT_C = 78.0  # above its stop_c
 RATE_C_PER_S = 5.0
 STEP_S = 0.1
+# Prints yes once the program in /run/listener holds the keys' device open.
+LISTENS = "ls -l /proc/$(cat /run/listener)/fd 2>/dev/null | grep -q /dev/input && echo yes; true"
 GPIO = "/machine/soc/gpio0"  # as of QEMU's fsl-imx6ul; lamp on line 22, key on line 23
 PROGRAM = """\
+import os
 import sys
 from pathlib import Path
 import anyio
@@ -30,8 +33,7 @@ parts = hardware_of(board)
 async def lamp():
     await parts.lamps.show({"power": "on"})
 async def key():
-    print("waiting", flush=True)
-    Path("/run/waiting").touch()
+    Path("/run/listener").write_text(str(os.getpid()))
     async for pressed in parts.keypad.keys():
         print(pressed)
         return
@@ -92,9 +94,7 @@ async def _head(day: GuestDay) -> None:
     """The kernel's reading is the one that QEMU was given; the self-test sees it too."""
     day.rig.head.set_body(41.5)
     day.rig.head.ambient_c = 41.5
-    with anyio.fail_after(60):
-        while await day.run("cat /sys/class/hwmon/hwmon*/temp1_input") != "41500":
-            await anyio.sleep(0.2)
+    await _until(day, "cat /sys/class/hwmon/hwmon*/temp1_input", "41500")
     told = await day.run("posfw selftest --board qemu-imx6ul --json --state /run; true")
     steps = {step["id"]: step for step in json.loads(told.splitlines()[-1])["steps"]}
     assert steps["head"]["observed"] == {"celsius": 41.5}
@@ -114,14 +114,11 @@ async def _heat_while_printing(day: GuestDay) -> None:
     }
     assert (await day.result(sale))["ending"] == "success"
     await _ramp(day, HOT_C)
-    async with anyio.create_task_group() as sun:
-        sun.start_soon(_hold, day)
-        await day.until("printer_reason", value="PRN-201")
-        fired = len(printer.tape)
-        for _ in range(5):  # five answers of the terminal later it is as hot, and nothing moved
-            assert (await day.result({"do": "status"}))["printer_reason"] == "PRN-201"
-        assert len(printer.tape) == fired
-        sun.cancel_scope.cancel()
+    await day.until("printer_reason", value="PRN-201")
+    fired = len(printer.tape)
+    for _ in range(5):  # five answers of the terminal later it is as hot, and nothing moved
+        assert (await day.result({"do": "status"}))["printer_reason"] == "PRN-201"
+    assert len(printer.tape) == fired
     head.ambient_c = 25.0
     await day.until("waiting_prints", value=0)
     assert len(printer.tape) > fired
@@ -131,15 +128,13 @@ async def _heat_while_printing(day: GuestDay) -> None:
 
 
 async def _ramp(day: GuestDay, goal_c: float) -> None:
-    """Warm the head as fast as a head may warm: a jump would be a broken sensor."""
-    while (now_c := day.rig.head.settle()) < goal_c:
-        day.rig.head.set_body(min(goal_c, now_c + RATE_C_PER_S * STEP_S))
-        await anyio.sleep(STEP_S)
-
-
-async def _hold(day: GuestDay) -> None:
-    while True:
-        day.rig.head.set_body(HOT_C)
+    """Warm head and surroundings as fast as a head may warm: a jump would be a broken sensor."""
+    head = day.rig.head
+    now_c = head.settle()
+    while now_c < goal_c:
+        now_c = min(goal_c, now_c + RATE_C_PER_S * STEP_S)
+        head.ambient_c = now_c
+        head.set_body(now_c)
         await anyio.sleep(STEP_S)
 
 
@@ -156,35 +151,36 @@ async def _lamp_and_key(day: GuestDay, pins: Pins) -> None:
             pressed.append(await day.run("python3 -I /run/extra/parts.py key"))
 
         group.start_soon(listen)
-        with anyio.fail_after(60):
-            while await day.run("ls /run/waiting 2>/dev/null; true") == "":
-                await anyio.sleep(0.2)
-        with anyio.fail_after(60):
-            while not pressed:  # the program may not listen yet when it says so: press again
-                await pins.do(f"set_irq_in {GPIO} unnamed-gpio-in 23 1")
-                await anyio.sleep(0.3)
-                await pins.do(f"set_irq_in {GPIO} unnamed-gpio-in 23 0")
-                await anyio.sleep(0.3)
-    assert pressed[0].splitlines()[-1] == "ok"
+        await _until(day, LISTENS, "yes")
+        await pins.do(f"set_irq_in {GPIO} unnamed-gpio-in 23 1")
+    assert pressed == ["ok"]
+    await pins.do(f"set_irq_in {GPIO} unnamed-gpio-in 23 0")
+
+
+async def _until(day: GuestDay, line: str, word: str) -> None:
+    """Wait until a line of shell in the guest answers with a word."""
+    with anyio.fail_after(120):
+        while await day.run(line) != word:
+            await anyio.sleep(0.2)
 
 
 async def _midnight(day: GuestDay, today: str) -> None:
     """The clock of the board, not only the kernel's, goes into the next day."""
-    with anyio.fail_after(180):
-        while (await day.run("cat /sys/class/rtc/rtc0/date")) == today:
-            await anyio.sleep(1)
-    assert await day.run("cat /sys/class/rtc/rtc0/date") == await day.run("date -u +%F")
+    tomorrow = (date.fromisoformat(today) + timedelta(days=1)).isoformat()
+    await _until(day, "cat /sys/class/rtc/rtc0/date", tomorrow)
+    await _until(day, "date -u +%F", tomorrow)  # set from the other at the start, a second off
     assert (await day.result({"do": "status"}))["online"]
 
 
 async def _watchdog(day: GuestDay) -> None:
-    """Not fed, it resets the machine; QEMU ends at a reset."""
+    """Fed once and then left alone, it resets the machine; QEMU ends at a reset."""
     process = day.machine.process
     assert process is not None
-    async with anyio.create_task_group() as group:
-        line = "setsid python3 -I /run/extra/parts.py bite >/dev/console 2>&1 & true"
-        group.start_soon(day.run, line)
-        with anyio.fail_after(180):
-            await process.wait()
-        group.cancel_scope.cancel()
+    assert "WATCHDOG" not in day.monitor.events
+    line = "setsid python3 -I /run/extra/parts.py bite >/dev/console 2>&1 & true"
+    await day.run(line)
+    with anyio.fail_after(180):
+        await process.wait()
+    await day.monitor.rest()
+    assert "WATCHDOG" in day.monitor.events
     assert process.returncode == 0

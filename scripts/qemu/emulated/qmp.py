@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,13 @@ class Monitor:
         if "event" in line:
             self.events.append(line["event"])
         return line
+
+    async def rest(self) -> None:
+        """Hear everything up to the end of a QEMU that ended by itself: its last events."""
+        async with self._turn:
+            with suppress(anyio.BrokenResourceError, anyio.EndOfStream, anyio.IncompleteRead):
+                while True:
+                    await self.hear()
 
     async def head_c(self, celsius: float) -> None:
         """Let the head's sensor (tmp105) feel a temperature."""
