@@ -151,3 +151,25 @@ async def test_a_probe_that_answers_is_asked_again_and_again() -> None:
         group.cancel_scope.cancel()
     assert asked == 5
     assert not [line for line in spy.sent if "stuck" in line]
+
+
+async def test_the_journal_is_asked_once_in_a_period_and_the_manager_fed_three_times() -> None:
+    clock, spy = HandClock(), Spy(9.0)
+    waits: list[float] = []
+    asked = 0
+
+    async def probe() -> None:
+        nonlocal asked
+        asked += 1
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        await anyio.sleep_forever()
+
+    service = Service(Liveness(clock), lambda: "", spy, sleep, probe=probe)
+    async with anyio.create_task_group() as group:
+        group.start_soon(service.run)
+        await anyio.wait_all_tasks_blocked()
+        group.cancel_scope.cancel()
+    assert asked == 1
+    assert sorted(waits) == [3.0, 9.0]

@@ -187,7 +187,7 @@ async def running(
             service = Service(
                 Liveness(world.clock),
                 lambda: f"{board.id}: {core.uplink.state.line.value}",
-                probe=journal.standing,
+                probe=journal.position,  # reads every time: `standing` answers from memory
             )
             yield Terminal(journal, core.uplink, cashier, recovered, service)
             group.cancel_scope.cancel()
