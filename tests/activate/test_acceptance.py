@@ -5,7 +5,7 @@ from dataclasses import asdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posfw.activate.acceptance import KINDS, LAST, Round, passed, plan, report
+from posfw.activate.acceptance import KINDS, LAST, Round, judged, passed, plan, report
 
 
 @given(st.integers(0, 200))
@@ -38,3 +38,12 @@ def test_one_failure_fails_the_run_and_is_named() -> None:
 def test_a_round_comes_back_from_its_record() -> None:
     done = Round(1, "sale", 800, True, 40, "ok")
     assert Round.from_body(asdict(done)) == done
+
+
+def test_a_round_over_its_budget_fails_the_run_and_says_by_how_much() -> None:
+    quick, slow = Round(1, "sale", 800, True, 1500), Round(2, "void", 800, True, 1501)
+    assert judged(quick, 1500) == quick
+    assert judged(slow, 0) == slow
+    late = judged(slow, 1500)
+    assert not passed([quick, late])
+    assert late.detail.startswith("1501 ms, at most 1500 ms")

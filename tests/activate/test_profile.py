@@ -37,11 +37,21 @@ def test_all_mistakes_are_told_at_once() -> None:
         .replace("qps_minor", "qps_miner")
         .replace('id = "identity"', 'id = "agreement"')
         .replace("rounds = 8", "rounds = 0")
+        .replace("void = 15000", "sail = 15000")
+        .replace("refund = 15000", "refund = 0")
         + "\n[extra]\n"
     )
     with pytest.raises(ConfigError) as error:
         parse(broken, source="x.toml", profile_id="x")
-    for word in ("warn_min", "qps_miner: is not", "qps_minor: is missing", "twice", "rounds"):
+    for word in (
+        "warn_min",
+        "qps_miner: is not",
+        "qps_minor: is missing",
+        "twice",
+        "rounds",
+        "sail: must",
+        "refund: must",
+    ):
         assert word in error.value.cause
     assert "extra: is not known" in error.value.cause
 

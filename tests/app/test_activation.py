@@ -399,3 +399,27 @@ async def test_rounds_go_through_the_terminals_own_verbs() -> None:
     bare = Rounds(handler)
     assert await bare(Task(1, "print", 0), profile) == (False, "no printer is wired here")
     assert not (await bare(Task(1, "line_loss", 800), profile))[0]
+
+
+async def test_a_round_over_the_profiles_budget_keeps_the_terminal_from_going_live(
+    tmp_path: Path,
+) -> None:
+    async with bench(tmp_path) as b:
+        while (await b.activation.state()).state.value != "provisioned":
+            await next_step(b, await do(b.activation, "activate_status"))
+        quick = b.activation.try_round
+
+        async def slow(task: Task, profile: Profile) -> tuple[bool, str]:
+            b.clock.seconds += 20 if task.kind == "void" else 1
+            return await quick(task, profile)
+
+        b.activation.try_round = slow
+        told = await do(b.activation, "activate_test")
+        assert not told["ok"]
+        (failure,) = told["report"]["failures"]
+        assert (failure["kind"], failure["took_ms"]) == ("void", 20_000)
+        assert "at most 15000 ms" in failure["detail"]
+        with pytest.raises(RefusedError):
+            await do(b.activation, "activate_live", **SYSTEM)
+        b.activation.try_round = quick
+        assert (await do(b.activation, "activate_test"))["ok"]

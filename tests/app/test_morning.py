@@ -15,7 +15,7 @@ from posfw.app.network import Network
 from posfw.app.printing import Printing
 from posfw.journal.store import Journal
 from posfw.printer.queue import PrinterView
-from posfw.values.events import Record, Topic
+from posfw.values.events import Plain, Record, Topic
 from posfw.values.outcome import DoFirst
 from tests.app.fakes import NOW, ScriptedAcquirer, SetClock, do, opened, sold
 from tests.app.test_merchant import built
@@ -130,3 +130,19 @@ async def test_link_address_and_host_are_told_apart(tmp_path: Path) -> None:
         assert await failing(silent) == (False, {"line"})
         acquirer.answers["echo"] = ECHO
         assert (await do(silent, "ready"))["links"] == ["eth0 wired up"]
+
+
+async def test_a_fitted_part_that_is_not_supported_is_told_until_another_takes_its_place(
+    tmp_path: Path,
+) -> None:
+    async with dawn(tmp_path) as (usual, _, _clock, journal):
+        office = replace(usual.gate.merchant.office, models={"reader": ["MAGTEK"]})
+        merchant = replace(usual.gate.merchant, office=office)
+        morning = replace(usual, gate=replace(usual.gate, merchant=merchant))
+        body: dict[str, Plain] = {"task": "reader", "parts": ["reader:NONAME"]}
+        await journal.append(Record(Topic.UPKEEP, "done", NOW, "01", body))
+        assert await failing(morning) == (True, {"parts"})
+        await journal.append(
+            Record(Topic.UPKEEP, "done", NOW, "01", body | {"parts": ["reader:MAGTEK"]})
+        )
+        assert await failing(morning) == (True, set())

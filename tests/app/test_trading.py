@@ -128,7 +128,7 @@ async def traded(folder: Path, **facts: Any) -> AsyncIterator[tuple[Trade, Line,
     async with opened(folder, clock) as journal:
         line, paper = Line(), Paper()
         parts = built(journal, clock, **{"automatic": False} | facts)
-        trade = Trade(parts, journal, line, paper, clock, board(), folder)  # type: ignore[arg-type]  # what the test moves
+        trade = Trade(parts, journal, line, paper, clock, board(), site_in(folder), folder)  # type: ignore[arg-type]  # what the test moves
         yield trade, line, paper, journal
 
 

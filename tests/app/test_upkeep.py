@@ -7,6 +7,7 @@ import pytest
 
 from posfw.app.upkeep import Maintenance
 from posfw.values.errors import CodecError, InputError
+from posfw.values.events import Topic
 from tests.app.fakes import SetClock, do, opened
 
 
@@ -49,3 +50,16 @@ async def test_other_forms_are_refused(tmp_path: Path) -> None:
             await do(desk, "upkeep_done", task="reader", parts="x")
         with pytest.raises(CodecError):
             await do(desk, "upkeep_score", days=0)
+
+
+async def test_a_part_that_is_not_supported_is_noted_and_warned_of(tmp_path: Path) -> None:
+    clock = SetClock()
+    async with opened(tmp_path, clock) as journal:
+        desk = Maintenance(journal, clock, {"printer": ["LTP02-245"]})
+        good = await do(desk, "upkeep_done", task="reader", parts=["printer:LTP02-245", "cable:X"])
+        assert "unsupported" not in good
+        told = await do(desk, "upkeep_done", task="reader", parts=["printer:NONAME", "roller"])
+        assert (told["ok"], told["unsupported"]) == (True, ["printer:NONAME"])
+        assert "printer:NONAME" in told["lines"][-1]
+        *_, last = await journal.read(Topic.UPKEEP)
+        assert last.body["unsupported"] == ["printer:NONAME"]

@@ -212,6 +212,23 @@ def test_logo_header_footer_and_the_code_to_find_it_by() -> None:
     assert blocks[-3:] == (Qr("12345678-000007-000042"), Text("谢谢", align="centre"), Cut())
 
 
+def test_a_coupon_is_for_the_cardholder_of_what_took_money_alone() -> None:
+    merchant = replace(MERCHANT, coupon="下次减5元 8.1前有效")
+    said = words(receipt(SALE, merchant, HANS, copy=Copy.CARDHOLDER))
+    assert "优惠券/COUPON\n下次减5元 8.1前有效" in said
+    declined = replace(SALE, state=State.DECLINED)
+    back = replace(
+        SALE, begun=replace(SALE.begun, intent=replace(SALE.begun.intent, kind=Kind.REFUND))
+    )
+    for transaction, copy in (
+        (SALE, Copy.MERCHANT),
+        (declined, Copy.CARDHOLDER),
+        (back, Copy.CARDHOLDER),
+        (replace(SALE, voided=True), Copy.CARDHOLDER),
+    ):
+        assert "COUPON" not in words(receipt(transaction, merchant, HANS, copy=copy))
+
+
 def test_a_fault_slip_says_that_it_is_no_receipt_and_what_to_do() -> None:
     doubtful = replace(SALE, state=State.REVERSING, answer=None)
     slip = fault_slip(doubtful, MERCHANT, HANS, code="96", at=NOW, duplicate=True)

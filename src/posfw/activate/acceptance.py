@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-__all__ = ["KINDS", "Report", "Round", "Task", "passed", "plan", "report"]
+__all__ = ["KINDS", "Report", "Round", "Task", "judged", "passed", "plan", "report"]
 
 # What is tried, in this order; the settlement closes the test batch and comes last of all.
 KINDS = ("sale", "decline", "void", "refund", "print", "line_loss")
@@ -78,6 +78,14 @@ def plan(rounds: int, decline_minor: int) -> Sequence[Task]:
         minor = yuan * 100 + (decline_minor % 100 if kind == "decline" else 0)
         tasks.append(Task(number, kind, minor))
     return [*tasks, Task(count + 1, LAST, 0)]
+
+
+def judged(done: Round, budget_ms: int) -> Round:
+    """Return the round, failed where it took longer than its budget; 0 is no budget (S103)."""
+    if not budget_ms or done.took_ms <= budget_ms:
+        return done
+    told = f"{done.took_ms} ms, at most {budget_ms} ms are allowed; {done.detail}"
+    return replace(done, passed=False, detail=told[:200])
 
 
 def passed(rounds: Iterable[Round]) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import time
 from typing import Any
 
+from posfw.activate.acceptance import SETTLED
 from posfw.values.errors import ConfigError
 
 __all__ = ["Paper", "Profile", "Step", "parse"]
@@ -58,6 +59,7 @@ class Profile:
         rounds: acceptance rounds.
         test_card, test_expiry: what the acquirer's test host takes.
         decline_minor: cents that its test host declines.
+        budgets: most milliseconds of an acceptance round by its kind; none where not named.
         papers: checklist.
         steps: instructions.
         fees: dated schedules, read by `settle.fees`.
@@ -97,6 +99,7 @@ class Profile:
     terms: Mapping[str, Any] = field(default_factory=dict)
     plans: tuple[Mapping[str, Any], ...] = ()
     rules: tuple[Mapping[str, Any], ...] = ()
+    budgets: Mapping[str, int] = field(default_factory=dict)
 
 
 Rule = tuple[type, Callable[[Any], bool]]
@@ -156,6 +159,7 @@ _LISTS: Mapping[str, Mapping[str, Rule]] = {
 # Checked by who knows what they mean: settle.fees, sale.plans, sale.rules, app.terms.
 _OPEN_LISTS = ("fees", "bins", "plans", "rules")
 _OPEN_TABLE = "terms"
+_BUDGETS = "budgets"
 
 
 def parse(text: str, *, source: str, profile_id: str) -> Profile:
@@ -168,7 +172,7 @@ def parse(text: str, *, source: str, profile_id: str) -> Profile:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{source}: {error}.", code="CFG-002") from error
-    known = {*_TABLES, *_LISTS, *_OPEN_LISTS, _OPEN_TABLE}
+    known = {*_TABLES, *_LISTS, *_OPEN_LISTS, _OPEN_TABLE, _BUDGETS}
     mistakes = [f"{name}: is not known here" for name in document.keys() - known]
     values: dict[str, Any] = {}
     for name, rules in _TABLES.items():
@@ -178,6 +182,7 @@ def parse(text: str, *, source: str, profile_id: str) -> Profile:
     for name, rules in _LISTS.items():
         for number, row in enumerate(_rows(document, name), start=1):
             mistakes += _wrong(row, rules, f"{name}[{number}]")
+    mistakes += _wrong_budgets(document.get(_BUDGETS, {}))
     papers = [row.get("id") for row in _rows(document, "papers") if isinstance(row, dict)]
     mistakes += [f"papers: {id_!r} twice" for id_ in {p for p in papers if papers.count(p) > 1}]
     if mistakes:
@@ -192,8 +197,20 @@ def parse(text: str, *, source: str, profile_id: str) -> Profile:
         terms=document.get(_OPEN_TABLE, {}),
         plans=tuple(_rows(document, "plans")),
         rules=tuple(_rows(document, "rules")),
+        budgets=document.get(_BUDGETS, {}),
         **values,
     )
+
+
+def _wrong_budgets(table: object) -> list[str]:
+    if not isinstance(table, dict):
+        return [f"{_BUDGETS}: is not a table"]
+    return [
+        f"{_BUDGETS}.{kind}: must be a kind of round ({', '.join(sorted(SETTLED))}) with"
+        " milliseconds above zero"
+        for kind, most_ms in table.items()
+        if kind not in SETTLED or type(most_ms) is not int or most_ms < 1
+    ]
 
 
 def _rows(document: Mapping[str, Any], name: str) -> list[Any]:

@@ -414,7 +414,8 @@ class Activations:
         started = self.clock.monotonic()
         passed, detail = await self.try_round(task, chosen)
         took_ms = round((self.clock.monotonic() - started) * 1000)
-        return acceptance.Round(task.number, task.kind, task.minor, passed, took_ms, detail[:200])
+        done = acceptance.Round(task.number, task.kind, task.minor, passed, took_ms, detail[:200])
+        return acceptance.judged(done, chosen.budgets.get(task.kind, 0))
 
     async def _live(self, body: Body, _: Progress) -> Body:
         operator = await self._approved(body, "live")

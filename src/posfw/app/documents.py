@@ -43,6 +43,7 @@ def merchant_of(site: Site, logo: Logo | None = None) -> Merchant:
         acquirer=site.acquirer_name,
         header=site.header,
         footer=site.footer,
+        coupon=site.coupon,
         logo=logo,
         find_code=True,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import time
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Merchant", "merchant"]
 
 SITE_LIMITS = Limits()  # of a site file that sets none
+NO_MODELS: Mapping[str, Sequence[str]] = {}
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -79,6 +80,7 @@ def merchant(
     limits: Limits = SITE_LIMITS,
     apply: Callable[[Limits], None] = lambda _: None,
     tell: Callable[[Mapping[str, Mapping[str, Any]]], None] = lambda _: None,
+    models: Mapping[str, Sequence[str]] = NO_MODELS,
 ) -> Merchant:
     """Build the parts over one journal.
 
@@ -100,6 +102,7 @@ def merchant(
         limits: of the site file.
         apply: takes the limits that count once the acquirer's are known.
         tell: takes the acquirer's sets of parameters.
+        models: of parts that may be fitted, by kind.
     """
     chosen = profiles.get(acquirer_id, profiles["unionpay"])
     # The pepper is derived, so it never lies beside the journal that holds the digests.
@@ -134,7 +137,7 @@ def merchant(
             sign_off=chosen.sign_off and automatic,
             largest_minor=limits.per_transaction_minor,
         ),
-        office=Office(journal, world.clock, chosen, merchant_id),
+        office=Office(journal, world.clock, chosen, merchant_id, models),
         parameters=parameters,
         demands=demands,
     )

@@ -15,7 +15,7 @@ from posfw.app.verbs import Body, Progress, Verb
 from posfw.journal.store import Journal
 from posfw.ports import Acquirer, Clock
 from posfw.settle.schedule import Level, notices
-from posfw.upkeep.plan import due, fold
+from posfw.upkeep.plan import due, fold, unsupported
 from posfw.uplink.certificate import WARN_DAYS
 from posfw.values.errors import LinkError
 from posfw.values.events import Topic
@@ -209,7 +209,11 @@ class Morning:
         rules = self.gate.merchant.settlement.escalation
         pressing = notices(rules, standing, 0, now)
         refused = any(notice.level is Level.REFUSE for notice in pressing)
-        upkeep = due(fold(await self.journal.read(Topic.UPKEEP)), now)
+        log = fold(await self.journal.read(Topic.UPKEEP))
+        upkeep = due(log, now)
+        # The newest of each kind is the one that is fitted.
+        fitted = {part.partition(":")[0]: part for each in log.log for part in each.parts}
+        foreign = ", ".join(unsupported(fitted.values(), self.gate.merchant.office.models))
         work = ", ".join(each.task.id for each in upkeep if each.why)
         return (
             Check("batch", not refused, "批次", "batch", "posfw settle"),
@@ -222,4 +226,12 @@ class Morning:
                 needed=False,
             ),
             Check("upkeep", not work, "维护", "upkeep", f"{work}: posfw upkeep due", needed=False),
+            Check(
+                "parts",
+                not foreign,
+                "配件",
+                "parts",
+                f"{foreign}: 不支持 unsupported",
+                needed=False,
+            ),
         )

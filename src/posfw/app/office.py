@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -49,12 +49,14 @@ class Office:
         clock: local time.
         chosen: the acquirer whose fees count.
         merchant_id: for exports.
+        models: of parts that may be fitted.
     """
 
     journal: Journal
     clock: Clock
     chosen: Profile
     merchant_id: str
+    models: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @cached_property
     def goods(self) -> goods.Goods:
@@ -70,7 +72,7 @@ class Office:
     @cached_property
     def upkeep(self) -> upkeep.Maintenance:
         """Maintenance, faults, stability."""
-        return upkeep.Maintenance(self.journal, self.clock)
+        return upkeep.Maintenance(self.journal, self.clock, self.models)
 
     def verbs(self) -> Mapping[str, Verb]:
         """Return the verbs of all parts; none of them is built yet."""

@@ -33,11 +33,12 @@ from posfw.values.events import Plain, Record, Topic
 
 if TYPE_CHECKING:
     from posfw.activate import acceptance as rounds
-    from posfw.app import acceptance, lamps, selftest, supply
+    from posfw.app import acceptance, audit, lamps, selftest, supply
     from posfw.printer import counters
     from posfw.upkeep import plan
 else:
     acceptance = lazily("posfw.app.acceptance")
+    audit = lazily("posfw.app.audit")
     lamps = lazily("posfw.app.lamps")
     selftest = lazily("posfw.app.selftest")
     supply = lazily("posfw.app.supply")
@@ -128,6 +129,7 @@ class Trade:
     printing: Printing
     clock: Clock
     board: BoardProfile
+    site: Site
     root: Path
 
     def start(self, group: TaskGroup) -> None:
@@ -138,8 +140,9 @@ class Trade:
         group.start_soon(self._board)
 
     async def _board(self) -> None:
-        """Drive the lamps and watch the supply; neither is needed for the first card."""
+        """Note a changed site file, drive the lamps, watch the supply: not for the first card."""
         await loaded()
+        await audit.note_site(self.journal, self.site, self.clock)
         async with anyio.create_task_group() as group:
             seen = (self.board, self.root, self.uplink, self.printing, self.journal, self.clock)
             group.start_soon(lamps.run, *seen)
@@ -220,9 +223,10 @@ def trade(
         settle_at=site.settle_at,
         limits=sales.limits,
         apply=lambda limits: setattr(sales, "limits", limits),
+        models=site.parts,
         tell=_tell_sales(files.profiles[site.profile], site, sales),
     )
-    found = Trade(parts, journal, uplink, printing, world.clock, board, root)
+    found = Trade(parts, journal, uplink, printing, world.clock, board, site, root)
     parts.settlement.after = found.count_paper
     return found
 

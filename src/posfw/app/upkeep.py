@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from posfw.app.verbs import Body, Progress, Verb, operator_of, text_of
 from posfw.ports import Clock, Records
-from posfw.upkeep.plan import TASKS, due, fold, score
+from posfw.upkeep.plan import TASKS, due, fold, score, unsupported
 from posfw.values.errors import CodecError, InputError
 from posfw.values.events import Plain, Record, Topic
 
@@ -17,10 +17,17 @@ __all__ = ["Maintenance"]
 
 @dataclass(frozen=True, slots=True)
 class Maintenance:
-    """Verbs over the UPKEEP and FAULT topics."""
+    """Verbs over the UPKEEP and FAULT topics.
+
+    Attributes:
+        records: the journal's stream.
+        clock: local time.
+        models: that may be fitted, by kind of part.
+    """
 
     records: Records
     clock: Clock
+    models: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def verbs(self) -> Mapping[str, Verb]:
         """Return the maintenance verbs."""
@@ -78,8 +85,14 @@ class Maintenance:
             "note": str(body.get("note", ""))[:200],
         }
         operator = operator_of(body, "01")
+        wrong = unsupported(parts, self.models)
+        if wrong:
+            fields["unsupported"] = list(wrong)
         await self.records.append(Record(Topic.UPKEEP, "done", self.clock.now(), operator, fields))
-        return {"ok": True, **fields}
+        if not wrong:
+            return {"ok": True, **fields}
+        warning = f"不支持的配件 / Not a supported part: {', '.join(wrong)}"
+        return {"ok": True, **fields, "lines": [f"{task}: 已登记 / noted", warning]}
 
     async def _fault(self, body: Body, _: Progress) -> Body:
         """A fault that a person saw; devices report their own on the same topic."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import time
 from typing import Any
 
@@ -62,6 +62,7 @@ SITE_SCHEMA: Schema = {
         "id": _length(15),
         "header": Leaf(str),
         "footer": Leaf(str),
+        "coupon": Leaf(str),
         "logo": Leaf(str),
     },
     "terminal": {"id": _length(8)},
@@ -79,6 +80,8 @@ SITE_SCHEMA: Schema = {
     # What the board's keys.element needs: software a file; pkcs11 library, token and pin_file.
     "keys": {name: Leaf(str) for name in ("file", "library", "token", "pin_file")},
     "ports": {"*": Leaf(str)},
+    # Models that may be fitted, by part (printer, reader, supply): others are warned of.
+    "parts": {"*": Leaf(list)},
     # backup: folder of daily copies, a relative one lies in the state; keep_batches: closed ones
     # that stay when older ones move into the archive while no sale runs.
     "journal": {"backup": Leaf(str), "keep_batches": _COUNT},
@@ -128,6 +131,8 @@ class Site:
         serial: of the device, "" where the board tells it or nobody does.
         settle_automatic: settle by the clock; False where people settle by hand.
         settle_at: at this local time; None for the profile's.
+        coupon: printed for the cardholder below a sale, "" for none.
+        parts: models that may be fitted, by part; a part that is not named is not judged.
         rules: limits by kind, operator, card and time of day, as they stand in the file.
     """
 
@@ -150,6 +155,8 @@ class Site:
     backup: str = ""
     keep_batches: int = KEEP_BATCHES
     footer: str = ""
+    coupon: str = ""
+    parts: Mapping[str, Any] = field(default_factory=dict)
     profile: str = "unionpay"
     bank_key: str = ""
     pre_activated: bool = False
@@ -196,6 +203,8 @@ def parse_site(text: str, *, source: str) -> Site:
         backup=complete.get("journal", {}).get("backup", ""),
         keep_batches=complete.get("journal", {}).get("keep_batches", KEEP_BATCHES),
         footer=merchant.get("footer", ""),
+        coupon=merchant.get("coupon", ""),
+        parts=complete.get("parts", {}),
         profile=acquirer.get("profile", "unionpay"),
         bank_key=acquirer.get("bank_key", ""),
         pre_activated=complete.get("pre_activated", False),

@@ -37,7 +37,9 @@ def due(state: Path, *, every: bool, as_json: bool) -> int:
 
 @upkeep.command()
 @click.argument("task")
-@click.option("--part", "parts", multiple=True, help="A part that was changed. 更换部件")
+@click.option(
+    "--part", "parts", multiple=True, help="A part that was changed, or part:model. 更换部件"
+)
 @click.option("--note", default="", help="Anything else. 备注")
 @_operator
 @state_option

@@ -48,6 +48,7 @@ _STATES = MappingProxyType(
         State.CLEARED: Word("已人工处理", "已人工處理", "CLEARED BY HAND"),
     }
 )
+_COUPON = Word("优惠券", "優惠券", "COUPON")
 _L = MappingProxyType(
     {
         "merchant": Word("商户名称", "商戶名稱", "MERCHANT"),
@@ -134,7 +135,7 @@ def receipt(
         (Field(name, value) for name, value in chip),
         _remarks(transaction, language),
         _signing(transaction, language, copy=copy, signature=signature, free_limit=free_limit),
-        _foot(transaction, merchant),
+        _foot(transaction, merchant, language, copy),
     )
     blocks = tuple(block for part in parts for block in part)
     return Document(DocumentRef(DocumentKind.RECEIPT, str(transaction.key)), copy, blocks)
@@ -304,11 +305,18 @@ def _signing(
             yield Text(line)
 
 
-def _foot(transaction: Transaction, merchant: Merchant) -> Iterator[Block]:
+def _foot(
+    transaction: Transaction, merchant: Merchant, language: str, copy: Copy
+) -> Iterator[Block]:
     if merchant.find_code:
         yield Qr(str(transaction.key))
     if merchant.footer:
         yield Text(merchant.footer, align="centre")
+    taken = transaction.counts and transaction.begun.intent.kind.direction > 0
+    if merchant.coupon and copy is Copy.CARDHOLDER and taken and not transaction.voided:
+        yield Rule()
+        yield Text(_COUPON.pair(language), align="centre", bold=True)
+        yield Text(merchant.coupon, align="centre")
     yield Cut()
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "due",
     "fold",
     "score",
+    "unsupported",
 ]
 
 MM_A_METRE = 1_000
@@ -178,6 +179,19 @@ def score(
     points = max(0, 100 - lost)
     verdict = "ok" if points >= 80 else "watch" if points >= 50 else "replace"
     return Score(points, verdict, len(broken), restarts, retries, by_part)
+
+
+def unsupported(parts: Iterable[str], models: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+    """Return the parts, written `part:model`, that are not among the models of their kind (S82).
+
+    A kind that has no list is not judged, and neither is a part without a model.
+    """
+    found = []
+    for each in parts:
+        kind, colon, model = each.partition(":")
+        if colon and kind in models and model.strip() not in models[kind]:
+            found.append(each)
+    return tuple(found)
 
 
 def _number(value: object) -> int:

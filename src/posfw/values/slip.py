@@ -51,6 +51,7 @@ class Merchant:
         acquirer: 收单行, as the acquirer's profile names itself.
         header: replaces the head of receipts (银联POS签购单).
         footer: printed below, "" for none.
+        coupon: for the cardholder, below what took money, "" for none.
         logo: printed on top; checked by `printer.layout.check_logo` at start-up.
         find_code: print the transaction's number as a QR code, for voids and refunds by scanner.
     """
@@ -61,6 +62,7 @@ class Merchant:
     acquirer: str = ""
     header: str = ""
     footer: str = ""
+    coupon: str = ""
     logo: Logo | None = None
     find_code: bool = False
 
