@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from posfw.app.chip_data import ChipHistory, ChipParameters, slip_lines
 from posfw.app.parameters import Parameters
 from posfw.board.site import parse_site
 from posfw.emv.effects import CardHistory
+from posfw.emv.parameters import ExceptionFile
 from posfw.journal.store import Journal
 from posfw.keys.software import SoftwareElement
 from posfw.sim.chip.demo import demo_set
@@ -86,11 +89,24 @@ async def test_split_sales_are_the_cards_own_stored_and_not_yet_sent(tmp_path: P
         assert (await history(NUMBER, None)).approved_minor == 20
 
 
-async def test_a_listed_card_is_known_by_its_token(tmp_path: Path) -> None:
+async def test_the_newest_sets_exception_file_counts_and_holds_no_number(tmp_path: Path) -> None:
+    salt = b"a salt of the acquirer's"
+    first = ExceptionFile(salt).stands_for(NUMBER)
+    assert first == hmac.new(salt, NUMBER.reveal().encode(), hashlib.sha256).digest()[:8]
     async with opened(tmp_path, SetClock()) as journal:
-        listed = ChipHistory(journal, ELEMENT, {ELEMENT.token(NUMBER)}.__contains__)
-        assert (await listed(NUMBER, 1)).listed
-        assert not (await listed(OTHER, 1)).listed
+        site = parse_site(SITE, source="site")
+        held = ChipParameters(journal, site, parameters((UNIONPAY,)))
+        history = ChipHistory(journal, ELEMENT, held.lists)
+        await held.current()
+        assert not (await history(NUMBER, 1)).listed
+        listing: Plain = {"salt": salt, "cards": [first]}
+        await journal.append(loaded({**PLAIN, "exceptions": listing}))
+        await held.current()
+        assert (await history(NUMBER, 1)).listed
+        assert not (await history(OTHER, 1)).listed
+        await journal.append(loaded({**PLAIN}, after_s=1))  # the next set lists nobody
+        await held.current()
+        assert not (await history(NUMBER, 1)).listed
 
 
 async def test_a_set_that_came_over_the_line_replaces_the_files(tmp_path: Path) -> None:

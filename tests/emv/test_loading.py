@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from posfw.emv.loading import from_plain, from_toml
+from posfw.values.card import CardNumber
 from posfw.values.errors import ConfigError
 
 KEY = json.loads(Path(__file__).with_name("vectors").joinpath("oda.json").read_text())["ca_keys"][
@@ -40,6 +42,12 @@ expires = 2030-12-31
 rid = "A000000333"
 index = 2
 serial = "000001"
+"""
+
+EXCEPTIONS = """
+[exceptions]
+salt = "000102030405060708090A0B0C0D0E0F"
+cards = ["0011223344556677", "0000000000000000"]
 """
 
 
@@ -145,3 +153,31 @@ def test_two_tables_for_one_thing_are_a_mistake(table: str) -> None:
     again = GOOD[GOOD.index(f"[[{table}]]") :].split("\n\n", maxsplit=1)[0]
     with pytest.raises(ConfigError, match=rf"line \d+: {table} 2: is the same as {table} 1"):
         from_toml(f"{GOOD}\n{again}\n", source="emv.toml")
+
+
+def test_an_exception_file_is_read_and_its_mistakes_are_told() -> None:
+    listed = from_toml(GOOD + EXCEPTIONS, source="emv.toml").exceptions
+    assert listed.cards == {bytes.fromhex("0011223344556677"), bytes(8)}
+    number = CardNumber("6216261000000000018")
+    assert not listed.lists(number)
+    assert replace(listed, cards=frozenset({listed.stands_for(number)})).lists(number)
+    other = replace(listed, salt=bytes(16))  # a new salt makes another name of every card
+    assert other.stands_for(number) != listed.stands_for(number)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "mistake"),
+    [
+        ("salt =", "sallt =", "exceptions.salt: is missing"),
+        ('"000102030405060708090A0B0C0D0E0F"', '"00"', "exceptions.salt: must be 16 to 64"),
+        ('"0011223344556677"', '"6216261000000000018"', "exceptions.cards:"),
+        ('"0011223344556677"', '"00"', "exceptions.cards: must be 8 to 8 bytes"),
+        ("cards = [", 'cards = "', "emv.toml:"),
+        ("cards =", "card =", "exceptions.card: is not known here"),
+    ],
+)
+def test_a_wrong_exception_file_is_refused_as_a_whole(old: str, new: str, mistake: str) -> None:
+    assert old in EXCEPTIONS
+    with pytest.raises(ConfigError) as error:
+        from_toml(GOOD + EXCEPTIONS.replace(old, new), source="emv.toml")
+    assert mistake in str(error.value)

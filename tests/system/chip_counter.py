@@ -223,6 +223,7 @@ async def _joined(
         Stripe(),
     )
     swipes = CardDesk()
+    installed = ChipParameters(bench.journal, site, known)
     sales: Sales = replace(bench.sales, limits=limits)
     desk = ChipDesk(
         slot=slot,
@@ -230,8 +231,8 @@ async def _joined(
         sales=sales,
         people=ChipPeople(ENGLISH, answer_s=5.0),
         holders=Holders(ENGLISH, pad),
-        parameters=ChipParameters(bench.journal, site, known),
-        history=ChipHistory(bench.journal, element),
+        parameters=installed,
+        history=ChipHistory(bench.journal, element, installed.lists),
         clock=SystemClock(),
         random=SystemChance(),
         texts=ENGLISH,

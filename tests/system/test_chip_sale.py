@@ -12,7 +12,7 @@ import pytest
 from posfw.app.documents import SlipComposer, merchant_of
 from posfw.app.world import SystemClock
 from posfw.board.site import parse_site
-from posfw.emv.parameters import EmvParameters
+from posfw.emv.parameters import EmvParameters, ExceptionFile
 from posfw.sale.limits import Refusal
 from posfw.sim.chip.card import ChipCard
 from posfw.sim.chip.faults import FAULTS, Faulty
@@ -187,6 +187,29 @@ async def test_a_small_sale_that_the_card_approves_asks_nobody_and_is_advised(
         assert certificate.approved_offline
         assert cryptogram_kind(certificate) == 0x40
         assert genuine(certificate)
+
+
+async def test_a_listed_card_is_never_approved_without_its_issuer(tmp_path: Path) -> None:
+    async with counter(tmp_path, NO_PIN, offline=True) as made:
+        known = made.desk.parameters.installed
+        assert known is not None
+        listed = ExceptionFile(b"s" * 16)
+        listed = replace(listed, cards=frozenset({listed.stands_for(CardNumber(NO_PIN.pan))}))
+        made.desk.parameters.installed = replace(known, exceptions=listed)
+        ending, _ = await made.sell(SMALL, NO_PIN)
+        assert ending.ending is Ending.APPROVED
+        assert made.acquirer.asked == 1
+        found = await made.bench.journal.transaction(ending.key)
+        assert found is not None
+        assert found.chip is not None
+        assert found.chip.tags[0x95][0] & 0x10  # TVR byte 1, bit 5: card on exception file
+        made.slot.remove()
+        await made.acquirer.set_down(down=True)
+        await made.bench.until_online(online=False)
+        again, _ = await made.sell(SMALL, NO_PIN)
+        assert isinstance(again, Refusal) or again.ending is not Ending.APPROVED_OFFLINE
+        await made.acquirer.set_down(down=False)
+        await settled(made)
 
 
 async def test_where_the_policy_forbids_it_the_same_card_goes_online(tmp_path: Path) -> None:

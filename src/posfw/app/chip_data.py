@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final
 
 from posfw.app.chip_sets import EMV, emv_set
 from posfw.app.parameters import fold
@@ -19,19 +19,6 @@ from posfw.values.events import Topic
 from posfw.values.transaction import ChipFacts
 
 __all__ = ["ChipHistory", "ChipParameters", "slip_lines"]
-
-
-class Exceptions(Protocol):
-    """The exception file: cards that are never taken without the issuer (Book 3, 10.6)."""
-
-    def __call__(self, token: bytes) -> bool:
-        """Say whether a card is listed, by the secure element's token."""
-        ...
-
-
-def nobody_listed(_: bytes) -> bool:
-    """Stand for an exception file that is empty."""
-    return False
 
 
 @dataclass(slots=True)
@@ -67,6 +54,14 @@ class ChipParameters:
             self.installed, terminal=self.site.terminal_id, merchant=self.site.merchant_id
         )
 
+    def lists(self, number: CardNumber) -> bool:
+        """Whether the card is on the exception file of the set that was read last."""
+        return self.installed is not None and self.installed.exceptions.lists(number)
+
+
+def _none_listed(_: CardNumber) -> bool:
+    return False
+
 
 @dataclass(frozen=True, slots=True)
 class ChipHistory:
@@ -75,12 +70,12 @@ class ChipHistory:
     Attributes:
         journal: the open batch; what is stored without the bank is always in it.
         element: gives the token that stands for a card number.
-        listed: the exception file.
+        listed: the exception file (Book 3, 10.6).
     """
 
     journal: BatchJournal
     element: SecureElement
-    listed: Callable[[bytes], bool] = nobody_listed
+    listed: Callable[[CardNumber], bool] = _none_listed
 
     async def __call__(self, number: CardNumber, sequence: int | None) -> CardHistory:
         """Return the card's stored sales and whether it is listed.
@@ -94,7 +89,7 @@ class ChipHistory:
             for each in await self.journal.transactions()
             if each.offline and not each.acknowledged and each.begun.intent.card_token == token
         )
-        return CardHistory(stored, self.listed(token))
+        return CardHistory(stored, self.listed(number))
 
 
 def slip_lines(facts: ChipFacts | None) -> tuple[tuple[str, str], ...]:

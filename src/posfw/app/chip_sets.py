@@ -24,7 +24,7 @@ def emv_set(values: Mapping[str, Any]) -> EmvParameters:
 
 
 def set_facts(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a person asks of the set: applications, CA keys and how many are revoked."""
+    """Return what a person asks of the set: applications, keys, what is revoked or listed."""
     made = emv_set(values)
     return {
         "version": values.get("version"),
@@ -39,4 +39,5 @@ def set_facts(values: Mapping[str, Any]) -> dict[str, Any]:
             for key in made.ca_keys
         ],
         "revoked": len(made.revoked),
+        "exceptions": len(made.exceptions.cards),
     }

@@ -58,6 +58,7 @@ class Chips:
         `people.verbs()` of the desk belongs into the dispatcher.
         """
         slot = ChipSlot(watch)
+        parameters = ChipParameters(self.journal, self.site, self.installed)
         group.start_soon(slot.run, open_slot)
         return ChipDesk(
             slot=slot,
@@ -65,8 +66,8 @@ class Chips:
             sales=self.sales,
             people=ChipPeople(self.texts, self.site.timing.card_s, self.pad, self.card_pad),
             holders=Holders(self.texts, self.pad, self.free_limit),
-            parameters=ChipParameters(self.journal, self.site, self.installed),
-            history=ChipHistory(self.journal, self.element),
+            parameters=parameters,
+            history=ChipHistory(self.journal, self.element, parameters.lists),
             clock=self.clock,
             random=self.random,
             texts=self.texts,

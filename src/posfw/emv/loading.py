@@ -12,7 +12,14 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Any, Final
 
-from posfw.emv.parameters import AidParameters, CaKey, EmvParameters, Revoked
+from posfw.emv.parameters import (
+    EXCEPTION_BYTES,
+    AidParameters,
+    CaKey,
+    EmvParameters,
+    ExceptionFile,
+    Revoked,
+)
 from posfw.values.errors import ConfigError
 
 __all__ = ["from_plain", "from_toml"]
@@ -55,7 +62,7 @@ def _lines(text: str) -> dict[str, int]:
 def from_plain(
     plain: Mapping[str, Any], *, source: str, lines: Mapping[str, int] | None = None
 ) -> EmvParameters:
-    """Read the shape of docs/emv.md: a `terminal` table, lists `aid`, `ca_key` and `revoked`.
+    """Read the shape of docs/emv.md: tables `terminal` and `exceptions`, the rest lists.
 
     Args:
         plain: the tables.
@@ -70,6 +77,10 @@ def from_plain(
     aids = list(_each(plain, "aid", _AID, ("aid", *_TACS), mistakes))
     keys = list(_each(plain, "ca_key", _CA_KEY, _CA_KEY_NEEDS, mistakes))
     revoked = list(_each(plain, "revoked", _REVOKED, tuple(_REVOKED), mistakes))
+    listed: dict[str, Any] = {}
+    if "exceptions" in plain:
+        needs = tuple(_EXCEPTIONS)
+        listed = _read(plain["exceptions"], _EXCEPTIONS, needs, "exceptions", mistakes)
     if not aids and not mistakes:
         mistakes.append("aid: at least one application is needed")
     mistakes += [
@@ -84,6 +95,7 @@ def from_plain(
         aids=tuple(AidParameters(**each) for each in aids),
         ca_keys=tuple(CaKey(**each) for each in keys),
         revoked=tuple(Revoked(**each) for each in revoked),
+        exceptions=ExceptionFile(**listed),
         **terminal,
     )
 
@@ -184,6 +196,13 @@ def _text(most: int) -> Rule:
     return rule
 
 
+def _cards(value: object) -> frozenset[bytes]:
+    if not isinstance(value, list) or len(value) > MOST_EXCEPTIONS:
+        raise ValueError(f"must be a list of at most {MOST_EXCEPTIONS}")
+    rule = _octets(EXCEPTION_BYTES, EXCEPTION_BYTES)
+    return frozenset(rule(each) for each in value)
+
+
 def _flag(value: object) -> bool:
     if not isinstance(value, bool):
         raise ValueError("must be true or false")  # noqa: TRY004 - a wrong value of a file
@@ -205,7 +224,8 @@ def _tac(value: object) -> int:
 EXPONENTS: Final = (3, 65537)
 _HEAD: Final = re.compile(r"\s*(\[\[?)\s*(\w+)\s*\]")
 _KEY: Final = re.compile(r"\s*(\w+)\s*=")
-_TABLES: Final = {"terminal", "aid", "ca_key", "revoked"}
+_TABLES: Final = {"terminal", "aid", "ca_key", "revoked", "exceptions"}
+MOST_EXCEPTIONS: Final = 20_000
 _TACS: Final = ("tac_denial", "tac_online", "tac_default")
 _CA_KEY_NEEDS: Final = ("rid", "index", "modulus", "exponent", "checksum")
 _TERMINAL: Final[Mapping[str, Rule]] = {
@@ -250,3 +270,4 @@ _REVOKED: Final[Mapping[str, Rule]] = {
     "index": _whole(0, 255),
     "serial": _octets(3, 3),
 }
+_EXCEPTIONS: Final[Mapping[str, Rule]] = {"salt": _octets(16, 64), "cards": _cards}

@@ -7,16 +7,19 @@ TOML file or a CBOR message. Nothing here has a default that would approve more 
 from __future__ import annotations
 
 import hashlib
+import hmac
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
 from posfw.emv.bits import Capability
+from posfw.values.card import CardNumber
 
-__all__ = ["AidParameters", "CaKey", "EmvParameters", "Revoked"]
+__all__ = ["AidParameters", "CaKey", "EmvParameters", "ExceptionFile", "Revoked"]
 
 DEFAULT_DDOL: Final = bytes.fromhex("9F3704")  # Book 2, 6.5.1: the unpredictable number at least
 ONLINE_ONLY: Final = frozenset({0x11, 0x14, 0x21, 0x24, 0x34})
+EXCEPTION_BYTES: Final = 8
 OFFLINE_ONLY: Final = frozenset({0x13, 0x16, 0x23, 0x26, 0x36})
 
 
@@ -52,6 +55,30 @@ class Revoked:
     rid: bytes
     index: int
     serial: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ExceptionFile:
+    """Cards that are never taken without their issuer (Book 3, 10.6; Book 4, 6.3.5).
+
+    No card number is kept: each stands as the first eight bytes of HMAC-SHA-256 over its digits.
+    Whoever holds the file can still try numbers one by one: it is the acquirer's, not public.
+
+    Attributes:
+        salt: the HMAC's key, the acquirer's choice, new with each file.
+        cards: what stands for each number.
+    """
+
+    salt: bytes = b""
+    cards: frozenset[bytes] = frozenset()
+
+    def stands_for(self, number: CardNumber) -> bytes:
+        """Return what stands for a number in this file."""
+        return hmac.digest(self.salt, number.reveal().encode("ascii"), "sha256")[:EXCEPTION_BYTES]
+
+    def lists(self, number: CardNumber) -> bool:
+        """Whether a card is listed."""
+        return bool(self.cards) and self.stands_for(number) in self.cards
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +122,7 @@ class EmvParameters:
     """Everything the kernel knows before a card comes.
 
     Attributes:
+        exceptions: cards that must go online.
         country: ISO 3166 number of the terminal (9F1A).
         terminal_type: 9F35; 0x22 attended, offline with online capability, merchant's.
         capabilities: 9F33 as a number.
@@ -108,6 +136,7 @@ class EmvParameters:
     aids: tuple[AidParameters, ...]
     ca_keys: tuple[CaKey, ...] = ()
     revoked: tuple[Revoked, ...] = ()
+    exceptions: ExceptionFile = ExceptionFile()
     country: int = 156
     terminal_type: int = 0x22
     capabilities: int = 0xE0F8C8
