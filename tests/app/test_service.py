@@ -155,21 +155,22 @@ async def test_a_probe_that_answers_is_asked_again_and_again() -> None:
 
 async def test_the_journal_is_asked_once_in_a_period_and_the_manager_fed_three_times() -> None:
     clock, spy = HandClock(), Spy(9.0)
-    waits: list[float] = []
-    asked = 0
+    order: list[str] = []
 
     async def probe() -> None:
-        nonlocal asked
-        asked += 1
+        order.append("asked")
 
     async def sleep(seconds: float) -> None:
-        waits.append(seconds)
-        await anyio.sleep_forever()
+        order.append(f"sleeps {seconds}")
+        if order.count("sleeps 3.0") == 7:
+            await anyio.sleep_forever()
+        await anyio.lowlevel.checkpoint()
 
     service = Service(Liveness(clock), lambda: "", spy, sleep, probe=probe)
     async with anyio.create_task_group() as group:
         group.start_soon(service.run)
         await anyio.wait_all_tasks_blocked()
         group.cancel_scope.cancel()
-    assert asked == 1
-    assert sorted(waits) == [3.0, 9.0]
+    assert spy.sent.count("WATCHDOG=1") == order.count("sleeps 3.0") == 7
+    assert order.count("asked") == 3
+    assert len(order) == 10

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from itertools import count
 
 import anyio
 
@@ -35,6 +36,7 @@ class Service:
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
     told: list[str] = field(default_factory=list)
     probe: Callable[[], Awaitable[object]] | None = None
+    _turn: anyio.Event = field(default_factory=anyio.Event)
 
     async def run(self) -> None:
         """Say ready, then feed until cancelled; returns at once where nobody watches.
@@ -48,23 +50,26 @@ class Service:
             async with anyio.create_task_group() as group:
                 if self.probe is not None:
                     group.start_soon(self._probe, self.probe)
-                while True:
+                for number in count(1):
                     self.feed()
                     await self.sleep(self.manager.watchdog_s / FEEDS_A_PERIOD)
+                    if number % FEEDS_A_PERIOD == 0:
+                        self._turn.set()
         finally:
             self.manager.stopping()
 
     async def _probe(self, probe: Callable[[], Awaitable[object]]) -> None:
-        """Try the probe once in a period; one that hangs is stuck after a period.
+        """Try the probe once in a period, with a feed; one that hangs is stuck after a period.
 
-        Between two feeds would tell a hang less than a period earlier, and wake an idle processor
-        three times as often: bench `idle`.
+        With every feed would tell a hang less than a period earlier, and a timer of its own would
+        wake an idle processor once more each time: bench `idle`.
         """
         with self.liveness.part("journal", self.manager.watchdog_s):
             while True:
+                self._turn = anyio.Event()
                 with self.liveness.work("journal"):
                     await probe()
-                await self.sleep(self.manager.watchdog_s)
+                await self._turn.wait()
 
     def feed(self) -> bool:
         """Feed once, unless something is stuck; then tell what, and let the manager bite."""
