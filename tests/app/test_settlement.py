@@ -56,6 +56,9 @@ async def test_a_balanced_evening(tmp_path: Path) -> None:
         result = await settlement.run()
         assert result["ok"]
         assert any("平" in line for line in result["lines"])
+        assert result["kinds"] == x["kinds"]
+        assert [line["currency"] for line in result["kinds"]] == ["CNY", "CNY"]
+        assert result["lines"][-1].split() == ["CNY", "sale", "1", "10.00"]
         z = await do(settlement, "report", batch=1)
         assert (z["letter"], z["kinds"]) == ("Z", x["kinds"])
         assert (await do(settlement, "reconcile", batch=1))["funded_minor"] == 700

@@ -170,6 +170,19 @@ def test_a_report_tells_operators_apart_and_names_what_is_in_doubt() -> None:
     assert "操作员号/OPERATOR" not in alone
 
 
+def test_each_currency_has_its_own_rows_and_net() -> None:
+    dollars = made(9, 500)
+    intent = replace(dollars.begun.intent, amount=Money(500, USD))
+    mixed = [*BATCH, replace(dollars, begun=replace(dollars.begun, intent=intent))]
+    said = lines(report_slip("X", 7, mixed, MERCHANT, HANS, opened_at=None, at=NOW))
+    alone = lines(report_slip("X", 7, BATCH, MERCHANT, HANS, opened_at=None, at=NOW))
+    first, second = said.index("币种/CURRENCY: CNY"), said.index("币种/CURRENCY: USD")
+    rows = [line for line in alone if line.startswith("消费/SALE")]
+    assert rows
+    assert all(row in said[first:second] for row in rows)
+    assert "消费/SALE | 1 | 5.00" in said[second:]
+
+
 def test_parameters_are_printed_as_they_are_told() -> None:
     said = lines(parameter_slip({"结算时间": "21:30"}, MERCHANT, HANS, at=NOW))
     assert "参数单" in said

@@ -20,6 +20,7 @@ from posfw.values.texts import Texts
 from posfw.values.transaction import Transaction
 
 if TYPE_CHECKING:
+    from posfw.app import sheets
     from posfw.printer import pattern
     from posfw.sale import receipt
     from posfw.settle import slips
@@ -29,6 +30,7 @@ else:
     document = lazily("posfw.values.document")
     pattern = lazily("posfw.printer.pattern")
     receipt = lazily("posfw.sale.receipt")
+    sheets = lazily("posfw.app.sheets")
     slips = lazily("posfw.settle.slips")
 
 __all__ = ["SlipComposer", "merchant_of"]
@@ -51,13 +53,14 @@ def merchant_of(site: Site, logo: Logo | None = None) -> Merchant:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class SlipComposer:
-    """Documents over the journal (ports.Documents)."""
+    """Documents over the journal (ports.Documents); the site file is for the parameter sheet."""
 
     journal: Journal
     merchant: Merchant
     texts: Texts
     clock: Clock
     dots: int = 384
+    site: Site | None = None
 
     async def compose(self, job: Job) -> Document:
         """Return the finished document of a job.
@@ -133,6 +136,11 @@ class SlipComposer:
         )
 
     async def _report(self, job: Job) -> Document:
+        found = await sheets.compose(
+            job.ref.subject, self.journal, self.merchant, self.texts, self.clock, self.site
+        )
+        if found is not None:
+            return found
         letter, number = job.ref.subject[:1], job.ref.subject[1:]
         if letter not in ("X", "Z") or not number.isdigit():
             raise _nothing(job.ref)

@@ -216,7 +216,7 @@ def _core(
         batch=journal.transactions,
     )
     merchant = merchant_of(site, picture)
-    composer = SlipComposer(journal, merchant, texts, world.clock, board.printer.dots)
+    composer = SlipComposer(journal, merchant, texts, world.clock, board.printer.dots, site)
     printing = Printing(journal, composer, cache(lambda: paper.canvas(board)), world.clock)
     return Core(board, site, state, texts, world, keys, journal, uplink, sales, composer, printing)
 

@@ -22,7 +22,7 @@ from posfw.staff.operators import Action
 from posfw.values.errors import CodecError, InputError, LinkError, RefusedError
 from posfw.values.events import Record, Topic
 from posfw.values.identity import parse_key
-from posfw.values.money import MAX_MINOR, Money
+from posfw.values.money import CURRENCIES, MAX_MINOR, Money
 from posfw.values.printjob import JobState
 from posfw.values.transaction import Standing
 
@@ -102,7 +102,10 @@ class Settlement:
             await self.after()
             if self.sign_off:
                 await self._sign_off()
-        return {"ok": result.balanced, **asdict(result), "lines": _lines(result)}
+        rows = reports.report(result.batch, await self.journal.transactions(result.batch))
+        kinds = [asdict(line) for line in rows.kinds]
+        shown = [*_lines(result), *(_kind_line(line) for line in rows.kinds)]
+        return {"ok": result.balanced, **asdict(result), "kinds": kinds, "lines": shown}
 
     async def keep_time(self) -> None:
         """Settle by the schedule until cancelled; start it in the root task group."""
@@ -286,6 +289,13 @@ def _batch(body: Body) -> int:
     if type(batch) is not int:
         raise CodecError("`batch` must be a number.")
     return batch
+
+
+def _kind_line(line: reports.Line) -> str:
+    currency = next(each for each in CURRENCIES.values() if each.code == line.currency)
+    sign = "-" if line.minor < 0 else ""
+    amount = Money(abs(line.minor), currency)
+    return f"  {line.currency} {line.heading:18} {line.count:4}  {sign}{amount}"
 
 
 def _lines(result: SettlementResult) -> list[str]:

@@ -30,7 +30,7 @@ def _lines(codes: tuple[str, ...]) -> list[list[str | int]]:
 
 @click.group()
 def goods() -> None:
-    """Goods: import, list, find, count, basket. 商品"""
+    """Goods: import, list, find, count, basket, slip. 商品"""
 
 
 @goods.command("import")
@@ -107,6 +107,16 @@ def sold(key: str, codes: tuple[str, ...], state: Path, *, returned: bool, as_js
     """Book CODES out of stock for the approved sale KEY. 出库"""
     fields = {"key": key, "lines": _lines(codes), "returned": returned}
     return _ask(state, "goods_sold", fields, as_json=as_json)
+
+
+@goods.command()
+@click.argument("key")
+@state_option
+@json_option
+def slip(key: str, state: Path, *, as_json: bool) -> int:
+    """Print the goods of the sale KEY with descriptions and prices. 打印商品清单"""
+    request = {"do": "print", "kind": "report", "subject": f"goods {key}"}
+    return perform(state / "control.sock", request, as_json=as_json)
 
 
 @click.group()

@@ -16,7 +16,7 @@ __all__ = ["printer"]
 
 @click.group()
 def printer() -> None:
-    """The printer: state, test print, heat over a day. 打印机"""
+    """The printer: state, test print, parameters, application, heat over a day. 打印机"""
 
 
 @printer.command()
@@ -33,6 +33,24 @@ def status(state: Path, *, as_json: bool) -> int:
 def test(state: Path, *, as_json: bool) -> int:
     """Print the test pattern: letters, greys, every dot of the head. 测试打印"""
     request = {"do": "print", "kind": "test", "subject": "test"}
+    return perform(state / "control.sock", request, as_json=as_json)
+
+
+@printer.command()
+@state_option
+@json_option
+def parameters(state: Path, *, as_json: bool) -> int:
+    """Print the parameters: program, site file, the acquirer's sets by version. 打印参数单"""
+    request = {"do": "print", "kind": "report", "subject": "parameters"}
+    return perform(state / "control.sock", request, as_json=as_json)
+
+
+@printer.command()
+@state_option
+@json_option
+def application(state: Path, *, as_json: bool) -> int:
+    """Print the application as it was filled in, to be signed. 打印申请表"""
+    request = {"do": "print", "kind": "report", "subject": "application"}
     return perform(state / "control.sock", request, as_json=as_json)
 
 

@@ -56,6 +56,7 @@ _L = MappingProxyType(
         "debit": Word("借记", "借記", "DEBIT"),
         "credit": Word("贷记", "貸記", "CREDIT"),
         "net": Word("净额", "淨額", "NET"),
+        "currency": Word("币种", "幣種", "CURRENCY"),
         "head": Word("账本校验码", "賬本校驗碼", "JOURNAL CODE"),
     }
 )
@@ -195,10 +196,22 @@ def _head(title: Word, merchant: Merchant, language: str, *, duplicate: bool) ->
 
 
 def _sums(transactions: Sequence[Transaction], language: str) -> Iterator[Block]:
-    """Yield a row for each kind that occurred, then debits, credits and their difference."""
+    """Yield by currency a row for each kind that occurred, debits, credits and the difference."""
     counted = [t for t in transactions if t.counts]
+    codes = sorted({t.begun.intent.amount.currency.code for t in counted})
+    for code in codes[:-1]:
+        own = [t for t in counted if t.begun.intent.amount.currency.code == code]
+        yield from _sums_of(own, language)
+        yield Rule()
+    last = [t for t in counted if t.begun.intent.amount.currency.code in codes[-1:]]
+    yield from _sums_of(last, language)
+
+
+def _sums_of(counted: Sequence[Transaction], language: str) -> Iterator[Block]:
+    """Yield the rows of one currency."""
     ours = totals(counted)
     currency = _currency(counted)
+    yield Field(_L["currency"].pair(language), currency.code)
     chinese, english = _TABLE_HEAD.lines(language)
     yield Columns(tuple(chinese.split("|")), _PARTS)
     yield Columns(tuple(english.split("|")), _PARTS)
