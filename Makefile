@@ -6,7 +6,7 @@ CUTS ?= 100000
 DAYS ?= 200
 KILLS ?= 300
 
-.PHONY: fuzz-env receiptline simulate kills cuts emupos cbor5 oracle day-check help run test check format lint types imports docs bench pins env env-dev clean
+.PHONY: block-cuts fuzz-env receiptline simulate kills cuts emupos cbor5 oracle day-check help run test check format lint types imports docs bench pins env env-dev clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -70,6 +70,13 @@ day-check: env-dev  ## the business day must balance for several seeds
 
 cuts: env-dev  ## cut the power of the journal CUTS times (SEED), and of wrong ones that must fail
 	@$(PY) -m tests.power.campaign --cuts $(CUTS) --seed $(SEED)
+
+block-cuts: CUTS = 60
+block-cuts: BLOCKS = PYTHONPATH=scripts/qemu:scripts/flash $(PY) -m tests.blocks.campaign
+block-cuts: env-dev  ## cut the power of a disk under the terminal in QEMU CUTS times (60; SEED)
+	@$(BLOCKS) --tools
+	@$(MAKE) --no-print-directory image BOARD=qemu-virt-arm64
+	@$(BLOCKS) --cuts $(CUTS) --seed $(SEED)
 
 simulate: env-dev  ## DAYS terminal-days on virtual time with every fault (SEED), and wrong terminals
 	@$(PY) -m tests.simulation --days $(DAYS) --seed $(SEED) --plants 20
