@@ -14,6 +14,7 @@ from bench import (
     emv,
     flash,
     hostile,
+    idle,
     journal,
     printer_latency,
     printer_render,
@@ -38,6 +39,7 @@ CLAIMS: dict[str, Callable[[], Claim]] = {
     **printer_throttle.CLAIMS,
     **printer_latency.CLAIMS,
     **flash.CLAIMS,
+    **idle.CLAIMS,
 }
 
 RESULTS = Path(__file__).parent / "results" / "latest.json"
