@@ -15,7 +15,8 @@ import pytest
 
 from posfw.sim.rig import rig
 
-pytestmark = [pytest.mark.system, pytest.mark.may_block]
+# A day takes half a minute of a free machine; two of them must not meet the limit of a test.
+pytestmark = [pytest.mark.system, pytest.mark.may_block, pytest.mark.timeout(240)]
 
 
 def posfw(arguments: Sequence[str], **environment: str) -> subprocess.CompletedProcess[str]:
@@ -23,7 +24,7 @@ def posfw(arguments: Sequence[str], **environment: str) -> subprocess.CompletedP
         [sys.executable, "-m", "posfw", *arguments],
         capture_output=True,
         text=True,
-        timeout=55,
+        timeout=110,
         check=False,
         env=os.environ | environment,
     )
