@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,53 @@ async def test_a_delivery_is_made_noticed_moved_and_compared(tmp_path: Path) -> 
         assert [p["problem"] for p in checked["problems"]] == ["refund_without_return"]
         await do(goods, "delivery_move", delivery="DLV-1", status="returned")
         assert (await do(goods, "delivery_check"))["ok"]
+
+
+async def test_what_is_reserved_is_sold_to_nobody_else_and_ends_with_its_sale(
+    tmp_path: Path,
+) -> None:
+    path = write(tmp_path, FILE)
+    async with opened(tmp_path, SetClock()) as journal:
+        goods = Goods(journal, SetClock())
+        await do(goods, "goods_import", path=path)
+        await do(goods, "goods_reserve", name="DLV-1", lines=[[SUGAR, 4]])
+        found = await do(goods, "goods_find", code=SUGAR)
+        assert (found["stock"], found["reserved"]) == (5, 4)
+        assert (await do(goods, "goods_basket", lines=[[SUGAR, 2]]))["short"] == [SUGAR]
+        with pytest.raises(RefusedError, match=SUGAR):
+            await do(goods, "goods_reserve", name="counter", lines=[[SUGAR, 2]])
+        with pytest.raises(RefusedError, match="already"):
+            await do(goods, "goods_reserve", name="DLV-1", lines=[[TEA, 1]])
+        key = str(await sold(journal, 1200))
+        lines = [[SUGAR, 4]]
+        with pytest.raises(InputError, match="DLV-9"):
+            await do(goods, "goods_sold", key=key, lines=lines, reserved="DLV-9")
+        await do(goods, "goods_sold", key=key, lines=lines, reserved="DLV-1")
+        found = await do(goods, "goods_find", code=SUGAR)
+        assert (found["stock"], found["reserved"]) == (1, 0)
+        await do(goods, "goods_reserve", name="counter", lines=[[SUGAR, 1]])
+        await do(goods, "goods_release", name="counter")
+        with pytest.raises(InputError):
+            await do(goods, "goods_release", name="counter")
+        with pytest.raises(InputError):
+            await do(goods, "goods_reserve", name=" ", lines=[[SUGAR, 1]])
+
+
+async def test_a_cancelled_delivery_gives_its_goods_back_and_pressing_ones_are_shown(
+    tmp_path: Path,
+) -> None:
+    clock = SetClock()
+    path = write(tmp_path, FILE)
+    async with opened(tmp_path, clock) as journal:
+        goods = Goods(journal, clock)
+        await do(goods, "goods_import", path=path)
+        sale = await sold(journal, 1250, note="DLV-1")
+        new = {"delivery": "DLV-1", "key": str(sale), "region": "广东深圳"}
+        await do(goods, "delivery_new", **new, due="2026-03-02T12:00")
+        await do(goods, "goods_reserve", name="DLV-1", lines=[[TEA, 1]])
+        assert await goods.pressing() == []
+        clock.at += timedelta(hours=1)  # half past ten, to be packed and handed over by noon
+        assert await goods.pressing() == ["DLV-1"]
+        await do(goods, "delivery_move", delivery="DLV-1", status="cancelled")
+        assert await goods.pressing() == []
+        assert (await do(goods, "goods_find", code=TEA))["reserved"] == 0

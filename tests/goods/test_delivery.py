@@ -15,6 +15,7 @@ from posfw.goods.delivery import (
     fold,
     key_of,
     late,
+    pressing,
     sold_for_delivery,
 )
 from posfw.values.card import EntryMode
@@ -112,6 +113,24 @@ def test_late_ones_are_listed_urgent_first() -> None:
     urgent = ordered(urgent=True)
     second = Record(Topic.DELIVERY, "ordered", NOW, "", {**urgent.body, "delivery": "DLV-2"})
     assert [d.id for d in late(fold([ordered(), second]), late_now)] == ["DLV-2", "DLV-1"]
+
+
+@pytest.mark.parametrize(
+    ("hours", "moves", "presses"),
+    [
+        (21.9, (), False),
+        (22.1, (), True),
+        (22.1, ("prepared",), False),  # packed in time: the courier has until the end
+        (24.1, ("prepared", "sent"), True),
+        (24.1, ("prepared", "sent", "delivered"), False),
+        (24.1, ("cancelled",), False),
+    ],
+)
+def test_what_is_due_soon_and_not_packed_presses_and_so_does_what_is_late(
+    hours: float, moves: tuple[str, ...], presses: bool
+) -> None:
+    found = fold([ordered(), *(record("moved", 1, status=each) for each in moves)])
+    assert bool(pressing(found, NOW + timedelta(hours=hours))) is presses
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,7 @@ class Gate:
             "locked": staff.locked,
             "settlement": self.merchant.settlement.phase,
             "settlement_trouble": self.merchant.settlement.trouble,
+            "deliveries_pressing": await self.merchant.office.goods.pressing(),
             "upkeep_due": await self.merchant.office.upkeep.reminders(),
         }
 

@@ -40,6 +40,8 @@ class Goods:
             "goods_count": self._count,
             "goods_basket": self._basket,
             "goods_sold": self._sold,
+            "goods_reserve": self._reserve,
+            "goods_release": self._release,
             "delivery_new": self._new,
             "delivery_move": self._move,
             "delivery_notice": self._notice,
@@ -163,8 +165,42 @@ class Goods:
         elif before:
             raise RefusedError(f"The goods of {sale.key} are booked already.", code="GDS-113")
         booked: dict[str, Plain] = {"key": str(sale.key), "lines": lines}
-        await self._note(Topic.GOODS, name, booked, operator_of(body, "01"))
+        now, operator = self.clock.now(), operator_of(body, "01")
+        records = [Record(Topic.GOODS, name, now, operator, booked)]
+        held = str(body.get("reserved", ""))
+        if held and not back:
+            await self._held(held)
+            records.append(Record(Topic.GOODS, "released", now, operator, {"name": held}))
+        await self.journal.append(*records)  # never sold and still reserved
         return {"ok": True, name: len(lines)}
+
+    async def _held(self, name: str) -> None:
+        if name not in (await self.catalogue()).held:
+            raise InputError(f"Nothing is reserved as {name[:40]!r}.", code="GDS-214")
+
+    async def _reserve(self, body: Body, _: Progress) -> Body:
+        """备货: set a basket aside under a name, such as a delivery's; the stock must cover it."""
+        name = text_of(body, "name").strip()
+        if not 1 <= len(name) <= 40 or not name.isprintable():
+            raise InputError("A reservation has a name of 1 to 40 characters.", code="GDS-215")
+        if name in (await self.catalogue()).held:
+            raise RefusedError(f"{name} is reserved already.", code="GDS-118")
+        filled = await self.basket({**body, "must_be_in_stock": True})
+        lines: list[Plain] = [[line.item.gtin, line.count] for line in filled.lines]
+        fields: dict[str, Plain] = {"name": name, "lines": lines}
+        await self._note(Topic.GOODS, "reserved", fields, operator_of(body, "01"))
+        return {"ok": True, "reserved": name, "amount": str(filled.total)}
+
+    async def _release(self, body: Body, _: Progress) -> Body:
+        name = text_of(body, "name").strip()
+        await self._held(name)
+        await self._note(Topic.GOODS, "released", {"name": name}, operator_of(body, "01"))
+        return {"ok": True, "released": name}
+
+    async def pressing(self) -> list[str]:
+        """Return the deliveries that somebody should see to now, for the idle screen."""
+        found = delivery.fold(await self.journal.read(Topic.DELIVERY))
+        return [each.id for each in delivery.pressing(found, self.clock.now())]
 
     async def _lines_of(self, key: str) -> Mapping[str, int]:
         """Return what is still out for a sale, by canonical code."""
@@ -222,7 +258,11 @@ class Goods:
             raise InputError(f"A delivery is one of {known}.", code="GDS-213") from error
         delivery.check_move(found, id_, status)
         moved: dict[str, Plain] = {"delivery": id_, "status": status.value}
-        await self._note(Topic.DELIVERY, "moved", moved, operator_of(body, "01"))
+        now, operator = self.clock.now(), operator_of(body, "01")
+        records = [Record(Topic.DELIVERY, "moved", now, operator, moved)]
+        if status is delivery.Status.CANCELLED and id_ in (await self.catalogue()).held:
+            records.append(Record(Topic.GOODS, "released", now, operator, {"name": id_}))
+        await self.journal.append(*records)
         return {"ok": True, "delivery": id_, "status": status.value}
 
     async def _notice(self, body: Body, _: Progress) -> Body:
@@ -296,6 +336,7 @@ def _shown(found: catalogue.Catalogue, item: catalogue.Item) -> dict[str, Any]:
         "name": item.name,
         "price": str(item.price),
         "stock": found.in_stock(item.gtin),
+        "reserved": found.reserved(item.gtin),
         "description": item.description,
     }
 

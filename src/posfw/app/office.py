@@ -30,6 +30,8 @@ GOODS: Final = (
     "goods_count",
     "goods_basket",
     "goods_sold",
+    "goods_reserve",
+    "goods_release",
     "delivery_new",
     "delivery_move",
     "delivery_notice",

@@ -30,7 +30,7 @@ def _lines(codes: tuple[str, ...]) -> list[list[str | int]]:
 
 @click.group()
 def goods() -> None:
-    """Goods: import, list, find, count, basket, slip. 商品"""
+    """Goods: import, list, find, count, basket, reserve, slip. 商品"""
 
 
 @goods.command("import")
@@ -98,14 +98,42 @@ def basket(codes: tuple[str, ...], state: Path, *, as_json: bool, **options: Any
 
 
 @goods.command()
+@click.argument("name")
+@click.argument("codes", nargs=-1, required=True)
+@state_option
+@json_option
+def reserve(name: str, codes: tuple[str, ...], state: Path, *, as_json: bool) -> int:
+    """Set CODES aside as NAME, such as a delivery (DLV-…); the stock must cover it. 备货预留"""
+    return _ask(state, "goods_reserve", {"name": name, "lines": _lines(codes)}, as_json=as_json)
+
+
+@goods.command()
+@click.argument("name")
+@state_option
+@json_option
+def release(name: str, state: Path, *, as_json: bool) -> int:
+    """Give back what is set aside as NAME; a cancelled delivery does so by itself. 取消预留"""
+    return _ask(state, "goods_release", {"name": name}, as_json=as_json)
+
+
+@goods.command()
 @click.argument("key")
 @click.argument("codes", nargs=-1, required=True)
 @click.option("--returned", is_flag=True, help="The goods came back. 退回入库")
+@click.option("--reserved", default="", help="Name of their reservation, which ends. 预留名")
 @state_option
 @json_option
-def sold(key: str, codes: tuple[str, ...], state: Path, *, returned: bool, as_json: bool) -> int:
+def sold(
+    key: str,
+    codes: tuple[str, ...],
+    reserved: str,
+    state: Path,
+    *,
+    returned: bool,
+    as_json: bool,
+) -> int:
     """Book CODES out of stock for the approved sale KEY. 出库"""
-    fields = {"key": key, "lines": _lines(codes), "returned": returned}
+    fields = {"key": key, "lines": _lines(codes), "returned": returned, "reserved": reserved}
     return _ask(state, "goods_sold", fields, as_json=as_json)
 
 

@@ -30,7 +30,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Basket:
-    """What is bought together; `short` names what the stock does not cover."""
+    """What is bought together; `short` names what the free stock does not cover."""
 
     lines: tuple[Line, ...]
     short: tuple[str, ...] = ()
@@ -68,9 +68,7 @@ def fill(
     lines = tuple(Line(catalogue.items[code], count) for code, count in counts.items())
     if sum(line.item.price.minor * line.count for line in lines) > MAX_MINOR:
         raise InputError("The basket's total has more than 12 digits.", code="GDS-205")
-    short = tuple(
-        line.item.gtin for line in lines if catalogue.in_stock(line.item.gtin) < line.count
-    )
+    short = tuple(line.item.gtin for line in lines if catalogue.free(line.item.gtin) < line.count)
     if short and must_be_in_stock:
         raise RefusedError(f"Not in stock: {', '.join(short)}.", code="GDS-110")
     return Basket(lines, short)

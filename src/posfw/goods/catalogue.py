@@ -49,10 +49,17 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Articles and stock by canonical GTIN (14 digits)."""
+    """Articles and stock by canonical GTIN (14 digits).
+
+    Attributes:
+        items: articles.
+        stock: how many there are, reserved ones among them.
+        held: what is set aside, by the name of its reservation.
+    """
 
     items: Mapping[str, Item] = field(default_factory=dict)
     stock: Mapping[str, int] = field(default_factory=dict)
+    held: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def find(self, gtin: str) -> Item | None:
         """Return the article of a scanned or typed code."""
@@ -61,6 +68,14 @@ class Catalogue:
     def in_stock(self, gtin: str) -> int:
         """Return how many there are; less than zero when more were sold than counted."""
         return self.stock.get(canonical(gtin), 0)
+
+    def reserved(self, gtin: str) -> int:
+        """Return how many are set aside, for whomever."""
+        return sum(lines.get(canonical(gtin), 0) for lines in self.held.values())
+
+    def free(self, gtin: str) -> int:
+        """Return how many may be sold to anybody."""
+        return self.in_stock(gtin) - self.reserved(gtin)
 
 
 def gtin_fault(code: str) -> str:
@@ -148,11 +163,17 @@ def fold(records: Iterable[Record]) -> Catalogue:
     """Return the catalogue after these records of the GOODS topic."""
     items: dict[str, Item] = {}
     stock: dict[str, int] = {}
+    held: dict[str, Mapping[str, int]] = {}
     for record in records:
+        if record.name == "reserved":
+            rows: Any = record.body["lines"]
+            held[str(record.body["name"])] = {canonical(gtin): count for gtin, count in rows}
+        elif record.name == "released":
+            held.pop(str(record.body["name"]), None)
         change = _CHANGES.get(record.name)
         if change is not None:
             change(items, stock, record.body)
-    return Catalogue(items, stock)
+    return Catalogue(items, stock, held)
 
 
 def _imported(items: dict[str, Item], stock: dict[str, int], body: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from posfw.values.errors import InputError, RefusedError
@@ -21,6 +21,7 @@ __all__ = [
     "discrepancies",
     "fold",
     "late",
+    "pressing",
     "sold_for_delivery",
 ]
 
@@ -38,6 +39,8 @@ class Status(StrEnum):
     CANCELLED = "cancelled"  # never left
 
 
+_OPEN = (Status.ORDERED, Status.PREPARED, Status.SENT)
+SOON = timedelta(hours=2)  # to pack and to hand over
 _MOVES: Mapping[Status, frozenset[Status]] = {
     Status.ORDERED: frozenset({Status.PREPARED, Status.CANCELLED}),
     Status.PREPARED: frozenset({Status.SENT, Status.CANCELLED}),
@@ -145,14 +148,24 @@ def check_move(found: Mapping[str, Delivery], id_: str, status: Status) -> Deliv
 
 def late(found: Mapping[str, Delivery], now: datetime) -> tuple[Delivery, ...]:
     """Return what should have arrived or did so too late: urgent first, then the longest due."""
-    open_ = (Status.ORDERED, Status.PREPARED, Status.SENT)
     behind = [
         each
         for each in found.values()
-        if (each.status in open_ and each.due_at < now)
+        if (each.status in _OPEN and each.due_at < now)
         or (each.delivered_at is not None and each.delivered_at > each.due_at)
     ]
     return tuple(sorted(behind, key=lambda each: (not each.urgent, each.due_at)))
+
+
+def pressing(found: Mapping[str, Delivery], now: datetime) -> tuple[Delivery, ...]:
+    """Return what somebody should see to now: open and late, or due soon and not packed (S48)."""
+    open_ = [each for each in found.values() if each.status in _OPEN]
+    due = [
+        each
+        for each in open_
+        if each.due_at < now or (each.status is Status.ORDERED and each.due_at < now + SOON)
+    ]
+    return tuple(sorted(due, key=lambda each: (not each.urgent, each.due_at)))
 
 
 def discrepancies(
