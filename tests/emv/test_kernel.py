@@ -227,6 +227,28 @@ def test_after_the_last_word_no_fault_takes_an_approval_back(
 
 
 @pytest.mark.parametrize("profile", SCHEMES, ids=lambda each: each.scheme)
+def test_a_slow_card_is_waited_for_and_one_slower_than_the_wait_is_mute(
+    make_request: Callable[..., Request], profile: Profile
+) -> None:
+    made, request = parameters([profile]), make_request()
+    good, _, count = drive(begin(made, request), counter_for(new_card(profile)))
+
+    def ended(fault: str, at: int, *, lasting: bool) -> tuple[Finished, int]:
+        card = new_card(profile)
+        faulty = Faulty(card.transmit, FAULTS[fault], at, lasting)
+        finished, trace, apdus = drive(begin(made, request), counter_for(card, faulty.transmit))
+        judge(finished, trace, made, request)
+        return finished, apdus
+
+    assert ended("slow", 0, lasting=True) == (good, count)  # every answer just in time
+    for at in range(count):
+        late, silent = ended("too slow", at, lasting=False), ended("empty", at, lasting=False)
+        assert late == silent
+        assert late[0].code in (Code.MUTE, Code.NONE)
+        assert (late[0].code is Code.NONE) == (late[0].verdict is Verdict.APPROVED_ONLINE)
+
+
+@pytest.mark.parametrize("profile", SCHEMES, ids=lambda each: each.scheme)
 def test_only_a_chip_that_never_spoke_may_be_swiped(
     make_request: Callable[..., Request], profile: Profile
 ) -> None:

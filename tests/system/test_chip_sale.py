@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +13,14 @@ import pytest
 from posfw.app.documents import SlipComposer, merchant_of
 from posfw.app.world import SystemClock
 from posfw.board.site import parse_site
+from posfw.emv.effects import Request
+from posfw.emv.kernel import begin
 from posfw.emv.parameters import EmvParameters, ExceptionFile
 from posfw.sale.limits import Refusal
 from posfw.sim.chip.card import ChipCard
-from posfw.sim.chip.faults import FAULTS, Faulty
+from posfw.sim.chip.drive import Counter as Driven
+from posfw.sim.chip.drive import parameters, run
+from posfw.sim.chip.faults import FAULTS, Faulty, late
 from posfw.sim.chip.issuer import UNBLOCK, Issuer, Script, read_objects
 from posfw.sim.chip.profile import MASTERCARD, SCHEMES, UNIONPAY, VISA, Profile
 from posfw.uplink.messages import MessageType
@@ -24,6 +29,7 @@ from posfw.values.document import Field
 from posfw.values.money import Money
 from posfw.values.texts import ENGLISH
 from posfw.values.transaction import Begun, Conclusion, Ending, Kind, State
+from tests.app.fakes import NOW
 from tests.system.chip_counter import SITE, Counter, counter, inserting, swiping
 from tests.system.test_money_path import TERMINAL, balanced
 
@@ -380,6 +386,46 @@ async def test_a_card_pulled_too_early_is_inserted_again_and_nothing_is_recorded
         assert isinstance(ending, Conclusion)
         assert (ending.ending, ending.key.stan) == (Ending.APPROVED, 1)
         assert made.screens[made.shown.index("again")]["code"] == "CRD-402"
+
+
+@pytest.mark.parametrize("at", [5, -1], ids=["before the bank", "after the bank"])
+@pytest.mark.parametrize("late_s", [0.0, math.inf], ids=["in time", "too late"])
+async def test_a_card_that_takes_its_time(tmp_path: Path, at: int, late_s: float) -> None:
+    async with counter(tmp_path, NO_PIN) as made:
+        card = a_card(NO_PIN)
+        seen = _commands() if at < 0 else at
+        faulty = Faulty(card.transmit, late(late_s), seen, lasting=False)
+
+        class Slow:
+            reset = staticmethod(card.reset)
+            transmit = staticmethod(faulty.transmit)
+
+        made.slot.answer_s = 0.05
+        made.slot.insert(Slow())
+        ending = await made.take(ONLINE)
+        assert faulty.sent > seen
+        if not late_s:
+            assert isinstance(ending, Conclusion)
+            assert ending.ending is Ending.APPROVED
+        elif at < 0:  # the bank has approved, the card has not said so
+            assert isinstance(ending, Conclusion)
+            assert (ending.ending, ending.reason) == (Ending.UNKNOWN, "CRD-401")
+            assert [each.reason for each in ending.owed] == ["06"]
+        else:
+            assert isinstance(ending, Refusal)
+            assert ending.code == "CRD-401"
+            assert await begun(made) == []
+        await settled(made)
+
+
+def _commands() -> int:
+    """Return the number of the last GENERATE AC of a sale with this card."""
+    card = a_card(NO_PIN)
+    run(
+        begin(parameters([NO_PIN]), Request(Money(ONLINE), NOW, b"1234", 50)),
+        Driven(card.transmit, card.chance, issuer=Issuer()),
+    )
+    return max(number for number, apdu in enumerate(card.log) if apdu[1] == 0xAE)
 
 
 async def test_a_card_left_in_is_sent_away_before_the_next_sale(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from posfw.card.pcsc.status import Absence, absence, is_present, protocol_of
+from posfw.sim.chip.faults import PATIENCE_S
 
 
 @pytest.mark.parametrize(
@@ -44,3 +45,10 @@ def test_the_codes_are_those_of_the_binding() -> None:
     assert is_present(scard.SCARD_STATE_EMPTY) is False
     assert protocol_of(scard.SCARD_PROTOCOL_T0) == 0
     assert protocol_of(scard.SCARD_PROTOCOL_T1) == 1
+
+
+def test_the_simulated_slow_card_is_measured_by_the_drivers_own_patience() -> None:
+    driver = pytest.importorskip(
+        "posfw.card.pcsc.driver", reason="pyscard is not installed (requirements/pcsc.txt)"
+    )
+    assert PATIENCE_S == driver.ANSWER_S

@@ -35,7 +35,7 @@ from posfw.emv.effects import (
 from posfw.emv.kernel import Kernel, step
 from posfw.emv.parameters import AidParameters, CaKey, EmvParameters
 from posfw.sim.chip import pki
-from posfw.sim.chip.faults import CardPulled
+from posfw.sim.chip.faults import PATIENCE_S, CardPulled, CardSlow
 from posfw.sim.chip.issuer import Issuer, Script
 from posfw.sim.chip.pinpad import enciphered_block, plaintext_block
 from posfw.sim.chip.profile import CA_INDEX, SCHEMES, Profile
@@ -123,6 +123,9 @@ class Counter:
         self.apdus += 1
         try:
             return Response.from_bytes(self.transmit(effect.command.to_bytes(self.protocol)))
+        except CardSlow as slow:
+            in_time = slow.late_s < PATIENCE_S
+            return Response.from_bytes(slow.answer) if in_time else CardGone(removed=False)
         except (CardPulled, CardDataError) as fault:
             return CardGone(removed=isinstance(fault, CardPulled))
 

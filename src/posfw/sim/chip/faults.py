@@ -1,24 +1,53 @@
-"""Cards that misbehave: pulled out, mute, endless, garbled, each at a chosen command."""
+"""Cards that misbehave: pulled out, mute, slow, endless, garbled, each at a chosen command."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final, NoReturn
 
-__all__ = ["FAULTS", "CardPulled", "Faulty"]
+__all__ = ["FAULTS", "PATIENCE_S", "CardPulled", "CardSlow", "Faulty", "late"]
+
+PATIENCE_S: Final = 10.0  # how long a terminal waits for one answer (card.pcsc.driver.ANSWER_S)
+_MOMENT_S: Final = 0.1
 
 
 class CardPulled(Exception):  # noqa: N818 - an event, not an error
     """The card left while a command was under way."""
 
 
+class CardSlow(Exception):  # noqa: N818 - an event, not an error
+    """The right answer, but late: whoever carries it waits as long, or gives up before.
+
+    Attributes:
+        answer: with its status.
+        late_s: behind the command.
+    """
+
+    def __init__(self, answer: bytes, late_s: float) -> None:
+        super().__init__()
+        self.answer = answer
+        self.late_s = late_s
+
+
 def _pulled(_: bytes) -> bytes:
     raise CardPulled
+
+
+def late(late_s: float) -> Callable[[bytes], bytes]:
+    """Return the fault of a card that takes its time."""
+
+    def fault(answer: bytes) -> NoReturn:
+        raise CardSlow(answer, late_s)
+
+    return fault
 
 
 # What becomes of the right answer. Every one of them must end in an outcome, none in an exception.
 FAULTS: dict[str, Callable[[bytes], bytes]] = {
     "pulled": _pulled,
+    "slow": late(PATIENCE_S - _MOMENT_S),
+    "too slow": late(PATIENCE_S + _MOMENT_S),
     "empty": lambda _: b"",
     "one byte": lambda _: b"\x90",
     "bare ok": lambda _: b"\x90\x00",
@@ -55,6 +84,7 @@ class Faulty:
 
         Raises:
             CardPulled: the fault is that the card leaves.
+            CardSlow: the fault is that the answer is late.
         """
         number, self.sent = self.sent, self.sent + 1
         answer = self.transmit_right(command)

@@ -1,6 +1,6 @@
 """A slot for simulated chip cards in this process, in the shape of the PC/SC driver's.
 
-Cards answer at once; a card can be pulled at any moment, be dead, or fall silent.
+Cards answer at once or late; a card can be pulled at any moment, be dead, or fall silent.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 import anyio
 
 from posfw.card.pcsc.status import Absence
-from posfw.sim.chip.faults import CardPulled
+from posfw.sim.chip.faults import PATIENCE_S, CardPulled, CardSlow
 from posfw.sim.chip.vpcd import AnyCard
 from posfw.values.errors import DeviceError
 
@@ -43,6 +43,11 @@ class MemoryCard:
             return Absence.REMOVED
         try:
             return self.card.transmit(command) or Absence.MUTE
+        except CardSlow as slow:
+            with anyio.move_on_after(self.slot.answer_s):
+                await anyio.sleep(slow.late_s)
+                return slow.answer if self.slot.card is self.card else Absence.REMOVED
+            return Absence.MUTE
         except CardPulled:
             self.slot.remove()
             return Absence.REMOVED
@@ -62,12 +67,14 @@ class MemorySlot:
         dead: the card that is in does not answer to reset.
         gone: the reader is unplugged.
         opened: how often it was opened.
+        answer_s: silence after which a card counts as mute.
     """
 
     card: AnyCard | None = None
     dead: bool = False
     gone: bool = False
     opened: int = 0
+    answer_s: float = PATIENCE_S
     _moved: anyio.Event = field(default_factory=anyio.Event)
 
     async def __aenter__(self) -> MemorySlot:

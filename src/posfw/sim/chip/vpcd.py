@@ -10,11 +10,12 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+import time
 from contextlib import suppress
 from typing import Protocol
 
 from posfw.sim.chip.card import ATR
-from posfw.sim.chip.faults import CardPulled
+from posfw.sim.chip.faults import CardPulled, CardSlow
 
 __all__ = ["Slot"]
 
@@ -73,13 +74,21 @@ class Slot:
                 (length,) = struct.unpack(">H", _receive(connection, 2))
                 message = _receive(connection, length)
                 if length != 1:
-                    answer = card.transmit(message)
+                    answer = _answer(card, message)
                 elif message[0] == GET_ATR:
                     answer = atr
                 else:
                     card.reset()
                     continue
                 connection.sendall(struct.pack(">H", len(answer)) + answer)
+
+
+def _answer(card: AnyCard, message: bytes) -> bytes:
+    try:
+        return card.transmit(message)
+    except CardSlow as slow:
+        time.sleep(slow.late_s)  # in the card's own thread: its slot waits, nobody else
+        return slow.answer
 
 
 def _receive(connection: socket.socket, count: int) -> bytes:
