@@ -15,6 +15,7 @@ from bench import (
     flash,
     hostile,
     idle,
+    image,
     journal,
     printer_latency,
     printer_render,
@@ -40,6 +41,7 @@ CLAIMS: dict[str, Callable[[], Claim]] = {
     **printer_latency.CLAIMS,
     **flash.CLAIMS,
     **idle.CLAIMS,
+    **image.CLAIMS,
 }
 
 RESULTS = Path(__file__).parent / "results" / "latest.json"
