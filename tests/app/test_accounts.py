@@ -3,7 +3,8 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import date
+from dataclasses import asdict, replace
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import anyio
@@ -12,7 +13,9 @@ import pytest
 from posfw.app.accounts import Accounts
 from posfw.journal.store import Journal
 from posfw.settle.fees import Bin, Rate, Schedule
+from posfw.settle.totals import totals
 from posfw.values.errors import CodecError, InputError
+from posfw.values.events import Record, Topic
 from posfw.values.transaction import Kind
 from tests.app.fakes import NOW, SetClock, do, opened, sold
 
@@ -81,3 +84,34 @@ async def test_the_picture_of_today_is_written(tmp_path: Path) -> None:
         path = anyio.Path(tmp_path / "day.png")
         assert (await do(desk, "day_picture", path=str(path)))["rows"] == 1
         assert (await path.read_bytes()).startswith(b"\x89PNG")
+
+
+async def test_turnover_counts_live_batches_alone_and_tells_when_a_prepayment_comes_back(
+    tmp_path: Path,
+) -> None:
+    async def close(journal: Journal, at: datetime) -> None:
+        batch = await journal.freeze(at)
+        sums = asdict(totals(await journal.transactions(batch)))
+        await journal.close(batch, {"balanced": True, "differences": [], **sums}, at)
+
+    hour = timedelta(hours=1)
+    async with accounts(tmp_path) as (plain, journal):
+        desk = replace(plain, prepaid_minor=9_900, prepaid_turnover_minor=10_000)
+        await journal.append(Record(Topic.ACTIVATION, "provisioned", NOW))
+        await sold(journal, 77_700)
+        await close(journal, NOW + hour)  # the settlement of acceptance
+        assert (await do(desk, "turnover"))["turnover_minor"] == 0
+        await journal.append(Record(Topic.ACTIVATION, "activated", NOW + 2 * hour))
+        sale = await sold(journal, 9_000)
+        await sold(journal, 500, Kind.REFUND, original=sale)
+        await close(journal, NOW + 3 * hour)
+        await do(desk, "fee_entry", what="prepaid", minor=9_900)
+        found = await do(desk, "turnover")
+        assert (found["turnover_minor"], found["left_minor"]) == (8_500, 1_500)
+        assert (found["prepaid_minor"], found["due_back_minor"]) == (9_900, 0)
+        await sold(journal, 1_500)  # the open batch counts
+        found = await do(desk, "turnover")
+        assert (found["left_minor"], found["due_back_minor"]) == (0, 9_900)
+        await do(desk, "fee_entry", what="prepaid_back", minor=9_900)
+        assert (await do(desk, "turnover"))["due_back_minor"] == 0
+        assert (await do(plain, "turnover"))["due_back_minor"] == 0  # nothing was agreed

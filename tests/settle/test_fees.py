@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib.resources
 import tomllib
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -81,6 +82,48 @@ def test_a_void_takes_the_fee_back_exactly(minor: int) -> None:
 def test_a_refund_takes_its_part_back_only_where_the_schedule_says_so() -> None:
     assert SCHEDULE.fee(made(10_000, Kind.REFUND)).fee_minor == 0
     assert SCHEDULE.fee(made(10_000, Kind.REFUND, card="625111")).fee_minor == -60
+
+
+def beside(sale: Transaction, stan: int, kind: Kind, minor: int) -> Transaction:
+    intent = replace(sale.begun.intent, kind=kind, amount=Money(minor), original=sale.key)
+    return Transaction(Begun(Key("12345678", 3, stan), stan, intent), State.APPROVED)
+
+
+@given(
+    st.integers(1, 10**6),
+    st.lists(
+        st.tuples(st.sampled_from([Kind.TIP, Kind.ADJUST]), st.integers(1, 10**6)), max_size=4
+    ),
+    st.sampled_from([Kind.SALE, Kind.QR_SALE]),
+)
+def test_sale_tips_and_adjustments_cost_together_what_one_sale_of_their_sum_costs(
+    minor: int, more: list[tuple[Kind, int]], kind: Kind
+) -> None:
+    sale = made(minor, kind)
+    rows = [sale, *(beside(sale, n, k, m) for n, (k, m) in enumerate(more, 2))]
+    total = minor + sum(m for _, m in more)
+    assert summary(SCHEDULE, rows).fee_minor == SCHEDULE.fee(made(total, kind)).fee_minor
+    undone = [*rows, beside(sale, 9, Kind.QR_VOID if kind is Kind.QR_SALE else Kind.VOID, total)]
+    assert summary(SCHEDULE, undone).fee_minor == 0
+
+
+def test_a_tip_pays_no_second_fixed_part_and_no_second_cap() -> None:
+    fixed = Schedule((Rate(OLD, "debit", 10_000, cap_minor=300, fixed_minor=7),), SCHEDULE.bins)
+    sale = made(20_000)
+    tip, more = beside(sale, 2, Kind.TIP, 5_000), beside(sale, 3, Kind.TIP, 90_000)
+    assert [fee.fee_minor for fee in fixed.fees([sale, tip, more])] == [207, 50, 50]
+    less = beside(sale, 4, Kind.ADJUST_DOWN, 15_000)
+    assert [fee.fee_minor for fee in fixed.fees([sale, less])] == [207, -150]
+
+
+def test_a_void_after_the_rate_changed_takes_back_what_was_charged() -> None:
+    sale = made(10_000)
+    before = replace(sale.begun.intent, at=datetime(2026, 2, 28, 23, 59, tzinfo=UTC))
+    sale = replace(sale, begun=replace(sale.begun, intent=before))
+    void = beside(sale, 2, Kind.VOID, 10_000)
+    later = replace(void.begun.intent, at=NOW)
+    void = replace(void, begun=replace(void.begun, intent=later))
+    assert [fee.fee_minor for fee in SCHEDULE.fees([sale, void])] == [50, -50]
 
 
 def test_a_batch_adds_up() -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import anyio
@@ -14,6 +14,7 @@ from posfw.app.verbs import Body, Progress, Verb, operator_of, text_of
 from posfw.journal.store import Journal
 from posfw.ports import Clock
 from posfw.settle import chart, fees, statement
+from posfw.settle.totals import totals
 from posfw.values.errors import CodecError, InputError
 from posfw.values.events import Plain, Record, Topic
 from posfw.values.transaction import Transaction
@@ -33,18 +34,22 @@ class Accounts:
         clock: local time.
         schedule: rates of the chosen acquirer.
         merchant: merchant number for exports.
+        prepaid_minor, prepaid_turnover_minor: what comes back after which turnover; 0 for none.
     """
 
     journal: Journal
     clock: Clock
     schedule: fees.Schedule
     merchant: str
+    prepaid_minor: int = 0
+    prepaid_turnover_minor: int = 0
 
     def verbs(self) -> Mapping[str, Verb]:
         """Return the accountant's verbs."""
         return {
             "fees": self._fees,
             "fee_entry": self._entry,
+            "turnover": self._turnover,
             "export": self._export,
             "day_picture": self._picture,
         }
@@ -106,6 +111,31 @@ class Accounts:
         await self.journal.append(record)
         return {"ok": True, **fields}
 
+    async def _turnover(self, _: Body, __: Progress) -> Body:
+        """营业额: debits less credits without acceptance, and what a prepayment waits for."""
+        tests = trials(await self.journal.read(Topic.ACTIVATION))
+        done = 0
+        for closed in await self.journal.batches(NEWEST):
+            at = datetime.fromisoformat(str(closed["closed_at"]))
+            if not any(begun <= at <= ended for begun, ended in tests):
+                done += _number(closed.get("debit_minor")) - _number(closed.get("credit_minor"))
+        sums = totals(t for t in await self.journal.transactions() if not t.begun.intent.test)
+        done += sums.debit_minor - sums.credit_minor
+        made = fees.entries(await self.journal.read(Topic.SETTLEMENT))
+        paid = sum(each.minor for each in made if each.what == "prepaid")
+        back = sum(each.minor for each in made if each.what == "prepaid_back")
+        wanted = self.prepaid_turnover_minor
+        return {
+            "ok": True,
+            "turnover_minor": done,
+            "prepaid_minor": paid,
+            "prepaid_back_minor": back,
+            "agreed_minor": self.prepaid_minor,
+            "wanted_minor": wanted,
+            "left_minor": max(0, wanted - done),
+            "due_back_minor": paid - back if wanted and done >= wanted else 0,
+        }
+
     async def _rows(self, body: Body) -> tuple[statement.Row, ...]:
         batch = body.get("batch")
         wanted = statement.Wanted(
@@ -137,6 +167,25 @@ class Accounts:
         title = f"{day.isoformat()}  {self.merchant}"
         data = await anyio.to_thread.run_sync(chart.day_report, found, title)
         return {"ok": True, "rows": len(found), **await _write(text_of(body, "path"), data)}
+
+
+def trials(records: Iterable[Record]) -> list[tuple[datetime, datetime]]:
+    """Return the times of acceptance, from loading the parameters to going live."""
+    found: list[tuple[datetime, datetime]] = []
+    begun: datetime | None = None
+    for record in records:
+        if record.name == "provisioned":
+            begun = record.at
+        elif record.name == "activated" and begun is not None:
+            found.append((begun, record.at))
+            begun = None
+    if begun is not None:
+        found.append((begun, datetime.max.replace(tzinfo=begun.tzinfo)))
+    return found
+
+
+def _number(value: object) -> int:
+    return value if type(value) is int else 0
 
 
 def _day(body: Body, name: str) -> date | None:

@@ -38,7 +38,7 @@ GOODS: Final = (
     "delivery_list",
     "delivery_check",
 )
-ACCOUNTS: Final = ("fees", "fee_entry", "export", "day_picture")
+ACCOUNTS: Final = ("fees", "fee_entry", "turnover", "export", "day_picture")
 UPKEEP: Final = ("upkeep_due", "upkeep_done", "upkeep_fault", "upkeep_log", "upkeep_score")
 
 
@@ -69,7 +69,8 @@ class Office:
     def accounts(self) -> accounts.Accounts:
         """Fees, exports, pictures of the day."""
         fees = acquirers.schedule_of(self.chosen)
-        return accounts.Accounts(self.journal, self.clock, fees, self.merchant_id)
+        agreed = (self.chosen.prepaid_minor, self.chosen.prepaid_turnover_minor)
+        return accounts.Accounts(self.journal, self.clock, fees, self.merchant_id, *agreed)
 
     @cached_property
     def upkeep(self) -> upkeep.Maintenance:

@@ -118,6 +118,14 @@ def fees(batch: int | None, state: Path, *, as_json: bool) -> int:
 
 
 @settle.command()
+@state_option
+@json_option
+def turnover(state: Path, *, as_json: bool) -> int:
+    """Turnover so far, and what is missing until a prepayment comes back. 累计营业额"""
+    return _ask(state, "turnover", {}, as_json=as_json)
+
+
+@settle.command()
 @click.argument("what")
 @click.argument("minor", type=int)
 @click.option("--batch", type=int, default=0, help="For bank_fee: whose. 批次")

@@ -14,6 +14,7 @@ from typing import Any
 
 from posfw.values.errors import ConfigError
 from posfw.values.events import Record
+from posfw.values.identity import Key
 from posfw.values.transaction import Kind, Transaction
 
 __all__ = [
@@ -147,8 +148,36 @@ class Schedule:
             return max(newest, key=lambda each: each.rate_ppm, default=None)
         return max((r for r in valid if r.card == card), key=lambda r: r.since, default=None)
 
+    def fees(self, transactions: Iterable[Transaction]) -> tuple[Fee, ...]:
+        """Return the fee of each transaction that counts, oldest first, each beside its sale.
+
+        A tip or an adjustment costs what it adds to the fee of its sale: fixed part and cap are
+        the sale's, once. A void takes back all of it, at the sale's own rate.
+        """
+        sales: dict[Key, _Charged] = {}
+        found = []
+        for transaction in transactions:
+            if not transaction.counts:
+                continue
+            intent = transaction.begun.intent
+            sale = sales.get(intent.original) if intent.original else None
+            if sale is None:
+                fee = self.fee(transaction)
+                rate = self.rate(fee.card, intent.at.date())
+                sales[transaction.key] = _Charged(fee.card, rate, intent.amount.minor)
+            elif intent.kind in _REFUNDS:
+                fee = self.fee(transaction)
+            else:
+                minor = intent.amount.minor * intent.kind.direction
+                after = sale.minor + minor
+                cost = sale.cost(after) - sale.cost(sale.minor)
+                fee = Fee(str(transaction.key), sale.card, minor, cost)
+                sale.minor = after
+            found.append(fee)
+        return tuple(found)
+
     def fee(self, transaction: Transaction) -> Fee:
-        """Return the fee of a transaction that counts.
+        """Return the fee of a transaction for itself, as if it had no sale.
 
         A void on the same day as its original finds the same rate, so the two cancel exactly.
         """
@@ -162,6 +191,19 @@ class Schedule:
             returns = rate is not None and rate.refund_returns
             fee = fee + rate.fixed_minor if returns and rate else 0
         return Fee(str(transaction.key), card, minor * intent.kind.direction, fee)
+
+
+@dataclass(slots=True)
+class _Charged:
+    """What a sale has taken so far, and the rate that it began with."""
+
+    card: str
+    rate: Rate | None
+    minor: int
+
+    def cost(self, minor: int) -> int:
+        """Return the fee of so much; nothing taken costs nothing, not even the fixed part."""
+        return self.rate.of(minor) if self.rate and minor > 0 else 0
 
 
 def parse(
@@ -198,7 +240,7 @@ def parse(
 
 def summary(schedule: Schedule, transactions: Iterable[Transaction]) -> Summary:
     """Return the fees of what counts."""
-    fees = tuple(schedule.fee(t) for t in transactions if t.counts)
+    fees = schedule.fees(transactions)
     by_card: dict[str, int] = {}
     for fee in fees:
         by_card[fee.card] = by_card.get(fee.card, 0) + fee.fee_minor

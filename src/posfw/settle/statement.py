@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import date
 from html import escape
 
-from posfw.settle.fees import Schedule
+from posfw.settle.fees import Fee, Schedule
 from posfw.values.errors import MisuseError
 from posfw.values.transaction import Transaction
 
@@ -105,7 +105,11 @@ def rows(
     transactions: Iterable[Transaction], wanted: Wanted, schedule: Schedule, merchant: str
 ) -> tuple[Row, ...]:
     """Return the rows in time order; what does not count has no amount in the sums' columns."""
-    return tuple(_row(t, schedule, merchant) for t in transactions if wanted.has(t))
+    every = list(transactions)
+    fees = {fee.key: fee for fee in schedule.fees(every)}
+    return tuple(
+        _row(t, fees.get(str(t.key)) or schedule.fee(t), merchant) for t in every if wanted.has(t)
+    )
 
 
 def to_jsonl(found: Sequence[Row]) -> bytes:
@@ -145,10 +149,9 @@ FORMATS: Mapping[str, Callable[[Sequence[Row]], bytes]] = {
 }
 
 
-def _row(transaction: Transaction, schedule: Schedule, merchant: str) -> Row:
+def _row(transaction: Transaction, fee: Fee, merchant: str) -> Row:
     intent, answer = transaction.begun.intent, transaction.answer
     counts, plan = transaction.counts, intent.instalment
-    fee = schedule.fee(transaction)
     amount = fee.minor if counts else 0
     charged = fee.fee_minor if counts else 0
     return Row(
