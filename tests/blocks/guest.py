@@ -206,9 +206,9 @@ async def _sale(world: _World, chance: Random, step: str) -> None:
             await day.rig.acquirer.set_down(down=True)
             await day.until("online", value=False)
     swiped = chance.choice(("unionpay", "visa")) if step in ("swiped", "offline") else ""
-    ending = (await world.sell(minor, swiped))["kind"]
-    if ending != ENDINGS.get(step, "approved"):
-        raise RuntimeError(f"{step} ended as {ending}")
+    told = await world.sell(minor, swiped)
+    if told["kind"] != ENDINGS.get(step, "approved"):
+        raise RuntimeError(f"{step} of {minor} ended otherwise: {told}")
     if step == "offline":
         await day.rig.acquirer.set_down(down=False)
         await day.until("online", value=True)

@@ -2,53 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
-from datetime import UTC, datetime
 from pathlib import Path
 
-import anyio
 import pytest
 
-from posfw.journal.store import Journal
-from posfw.sim.rig import TERMINAL
-from posfw.values.events import Record, Topic
-from tests.blocks.judge import judge, missing
+from tests.blocks.conftest import KEY
+from tests.blocks.judge import judge
 
 pytestmark = [pytest.mark.slow, pytest.mark.may_block]
-KEY = b"k" * 32
-NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
-
-
-class _Clock:
-    def monotonic(self) -> float:
-        return anyio.current_time()
-
-    def now(self) -> datetime:
-        return NOW
-
-
-@pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A small ext4 with a journal of some entries."""
-    if why := missing():
-        pytest.skip(why)
-    folder = tmp_path_factory.mktemp("disk")
-    anyio.run(_journal, folder / "files" / "journal.db")
-    disk = folder / "data.img"
-    tool = shutil.which("mke2fs", path="/usr/sbin:/sbin")
-    assert tool
-    subprocess.run([tool, "-q", "-t", "ext4", "-d", folder / "files", disk, "8M"], check=True)
-    return disk.read_bytes()
-
-
-async def _journal(path: Path) -> None:
-    path.parent.mkdir()
-    async with Journal.open(
-        path, terminal=TERMINAL, chain_key=KEY, clock=_Clock(), create=True
-    ) as journal:
-        await journal.append(Record(Topic.SYSTEM, "started", NOW))
-        await journal.reserve_counters(3)
 
 
 def test_a_whole_disk_is_read_by_the_terminals_own_reader(image: bytes, tmp_path: Path) -> None:
