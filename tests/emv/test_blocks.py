@@ -13,7 +13,8 @@ TEXT = (ROOT / "docs/emv.md").read_text("utf-8")
 # What issue and Books call a block; each must have its row.
 BLOCKS = (
     "application selection", "partial names", "cardholder choice", "blocked",
-    "unknown applications", "initiate application processing", "read application data", "offline data authentication",
+    "unknown applications", "initiate application processing", "read application data",
+    "offline data authentication",
     "SDA", "DDA", "CDA", "CA keys and revocation", "processing restrictions",
     "cardholder verification", "offline PIN", "online PIN", "UnionPay", "terminal risk management",
     "exception file", "random selection", "velocity", "terminal action analysis",

@@ -100,7 +100,7 @@ class RigDesk:
         except OSError as error:
             raise RefusedError(
                 "No virtual chip reader listens here.",
-                code="OPR-008",
+                code="OPR-010",
                 next_step="Start pcscd with the driver vsmartcard-vpcd.",
             ) from error
         return {"ok": True, "card": card.name, "number": number.masked}
