@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import hmac
 import sqlite3
 from pathlib import Path
+from random import Random
 
 import anyio
 import pytest
 
+from posfw.journal import chain
 from tests.journal.fakes import KEY, SALE, approved, opened
 
 
@@ -53,3 +56,12 @@ async def test_the_start_key_of_the_chain_is_not_in_the_files(tmp_path: Path) ->
         lambda: [path.read_bytes() for path in tmp_path.iterdir()]
     )
     assert not any(KEY in data for data in files)
+
+
+def test_the_code_is_the_standard_librarys_hmac() -> None:
+    chance = Random(2104)
+    for size in (*range(65), *[32] * 200):
+        key, previous = chance.randbytes(size), chance.randbytes(32)
+        content = chance.randbytes(chance.randrange(600))
+        expected = hmac.new(key, previous + content, "sha256").digest()
+        assert chain.seal(key, previous, content) == expected
