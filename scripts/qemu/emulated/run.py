@@ -15,6 +15,9 @@ from anyio.abc import SocketStream
 
 from emulated.day import GuestDay, opened, play, short_script
 from emulated.machine import MACHINES, REPOSITORY, missing
+from posfw.app.control import serve
+from posfw.app.verbs import dispatcher
+from posfw.sim.desk import RigDesk
 
 __all__ = ["main"]
 
@@ -52,7 +55,7 @@ async def _main(board: str, out: Path, by_hand: bool) -> int:  # noqa: FBT001 - 
 
 
 async def _serve(day: GuestDay, out: Path) -> None:
-    """Let `posfw ... --state OUT` reach the guest's control socket until Ctrl-C."""
+    """Let `posfw ... --state OUT` reach guest and rig as if both ran here, until Ctrl-C."""
 
     async def relay(near: SocketStream) -> None:
         far = await anyio.connect_tcp("127.0.0.1", day.port)
@@ -61,9 +64,11 @@ async def _serve(day: GuestDay, out: Path) -> None:
             group.start_soon(_pump, far, near)
 
     listener = await anyio.create_unix_listener(out / "control.sock", mode=0o600)
-    print(f"posfw status --state {out}   (Ctrl-C ends it)", flush=True)
     async with anyio.create_task_group() as group:
         group.start_soon(listener.serve, relay)
+        rig = dispatcher(RigDesk(day.rig).verbs())
+        await group.start(serve, out / "rig/control.sock", rig, group)
+        print(f"posfw status --state {out}   (Ctrl-C ends it)", flush=True)
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             async for _ in signals:
                 group.cancel_scope.cancel()
