@@ -207,6 +207,9 @@ async def _sale(world: _World, chance: Random, step: str) -> None:
             await day.until("online", value=False)
     swiped = chance.choice(("unionpay", "visa")) if step in ("swiped", "offline") else ""
     told = await world.sell(minor, swiped)
+    if told["kind"] == "refused":  # nothing was begun, as when a swipe was not read: swiped again
+        sys.stderr.write(f"{step} again, it was refused: {told}\n")
+        told = await world.sell(minor, swiped)
     if told["kind"] != ENDINGS.get(step, "approved"):
         raise RuntimeError(f"{step} of {minor} ended otherwise: {told}")
     if step == "offline":
