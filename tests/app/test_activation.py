@@ -12,6 +12,7 @@ import pytest
 from posfw.activate.acceptance import Task
 from posfw.activate.bundle import Answer, open_request, seal_answer
 from posfw.activate.profile import Profile
+from posfw.activate.typed import spoken
 from posfw.app.acceptance import Rounds
 from posfw.app.acquirers import load_profiles
 from posfw.app.activation import Activations, Device
@@ -423,3 +424,34 @@ async def test_a_round_over_the_profiles_budget_keeps_the_terminal_from_going_li
             await do(b.activation, "activate_live", **SYSTEM)
         b.activation.try_round = quick
         assert (await do(b.activation, "activate_test"))["ok"]
+
+
+async def test_a_typed_answer_is_verified_compared_and_taken_once_like_a_file(
+    tmp_path: Path,
+) -> None:
+    key = public_key(BANK.public)
+
+    def letter(file: bytes, **changes: Any) -> str:
+        answer = b.answer(file, parameters={"version": 1}, **changes)
+        return spoken(bytes.fromhex(answer), key)
+
+    async with bench(tmp_path) as b:
+        file = await until_exported(b)
+        for changes, code in (
+            ({"yesterday_minor": 5}, "ACT-206"),
+            ({"day": "20260401"}, "ACT-205"),
+        ):
+            with pytest.raises(RefusedError) as refused:
+                await do(b.activation, "activate_typed", groups=letter(file, **changes))
+            assert refused.value.stable_code == code
+        with pytest.raises(AuthenticityError):
+            await do(b.activation, "activate_typed", groups=letter(file, serial="PF999999"))
+        good = letter(file)
+        with pytest.raises(InputError, match="group"):
+            await do(b.activation, "activate_typed", groups=good[:-1])
+        told = await do(b.activation, "activate_typed", groups=good)
+        assert (told["ok"], told["day"], told["yesterday_minor"]) == (True, "20260302", 0)
+        await do(b.activation, "activate_confirm", **SYSTEM)
+        await do(b.activation, "activate_provision")
+        with pytest.raises(RefusedError):
+            await do(b.activation, "activate_typed", groups=good)

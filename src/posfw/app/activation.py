@@ -23,11 +23,12 @@ from posfw.values.events import Plain, Record, Topic
 from posfw.values.identity import MerchantId, TerminalId
 
 if TYPE_CHECKING:
-    from posfw.activate import acceptance, bundle, profile
+    from posfw.activate import acceptance, bundle, profile, typed
     from posfw.crypto.sign1 import PublicKey, Signer
 else:
     acceptance = lazily("posfw.activate.acceptance")
     bundle = lazily("posfw.activate.bundle")
+    typed = lazily("posfw.activate.typed")
 
 __all__ = ["Activations", "Device", "TryRound"]
 
@@ -91,6 +92,7 @@ class Activations:
             "activate_export": self._export,
             "activate_submitted": self._submitted,
             "activate_import": self._import,
+            "activate_typed": self._typed,
             "activate_online": self._online,
             "activate_confirm": self._confirm,
             "activate_provision": self._provision,
@@ -303,6 +305,15 @@ class Activations:
         async with self._gate:
             return await self._take(file)
 
+    async def _typed(self, body: Body, _: Progress) -> Body:
+        """The answer as it was typed from a letter; verified and compared like a file (S72)."""
+        text = text_of(body, "groups")
+        async with self._gate:
+            if self.bank_key is None:
+                raise ConfigError("No key of the bank is installed.", code="ACT-122")
+            expected = await self._expected(await self.state())
+            return await self._take(typed.assembled(text, expected, self.bank_key()))
+
     async def _online(self, body: Body, _: Progress) -> Body:
         """Activation by code: the same file and the same signed answer, over the line."""
         code = text_of(body, "code").strip()
@@ -320,14 +331,8 @@ class Activations:
                 raise LinkError("The acquirer's answer holds no activation.", code="ACT-121")
             return await self._take(told)
 
-    async def _take(self, file: bytes) -> Body:
-        """Verify, compare, record; nothing but a fitting answer advances (S71)."""
-        if self.bank_key is None:
-            raise ConfigError("No key of the bank is installed.", code="ACT-122")
-        activation = await self.state()
-        machine.check(activation, Step.ANSWERED, await self._gates(activation))
-        answer = bundle.open_answer(file, self.bank_key())
-        expected = bundle.Expected(
+    async def _expected(self, activation: Activation) -> bundle.Expected:
+        return bundle.Expected(
             request=activation.request_digest,
             terminal=activation.terminal,
             merchant=activation.merchant,
@@ -336,6 +341,15 @@ class Activations:
             yesterday_minor=await self.yesterday_minor(),
             used=activation.used_answers,
         )
+
+    async def _take(self, file: bytes) -> Body:
+        """Verify, compare, record; nothing but a fitting answer advances (S71)."""
+        if self.bank_key is None:
+            raise ConfigError("No key of the bank is installed.", code="ACT-122")
+        activation = await self.state()
+        machine.check(activation, Step.ANSWERED, await self._gates(activation))
+        answer = bundle.open_answer(file, self.bank_key())
+        expected = await self._expected(activation)
         digest = bundle.digest(file)
         found = bundle.mismatches(answer, digest, expected)
         shown: dict[str, str | int] = {

@@ -147,6 +147,15 @@ def import_(file: Path, state: Path, *, as_json: bool) -> int:
     return _ask(state, "import", {"file": data.hex()}, as_json=as_json)
 
 
+@activate.command("type")
+@click.argument("groups", nargs=-1, required=True)
+@state_option
+@json_option
+def type_(groups: tuple[str, ...], state: Path, *, as_json: bool) -> int:
+    """Take the bank's answer as GROUPS of five from a letter or message. 手工输入银行回执"""
+    return _ask(state, "typed", {"groups": " ".join(groups)}, as_json=as_json)
+
+
 @activate.command()
 @click.argument("code")
 @state_option
