@@ -25,7 +25,7 @@ from tests.blocks.log import Entry, count, parse
 from tests.blocks.replay import partition
 from tests.blocks.world import Asked, Event, Paper, Reached, Ready, Settled, Shown
 
-__all__ = ["BOARD", "CONTROLS", "Recorded", "record"]
+__all__ = ["BOARD", "CONTROLS", "Logged", "Recorded", "orders", "record"]
 
 BOARD: Final = "qemu-virt-arm64"
 PAN: Final = "4111111111111111"
@@ -217,10 +217,14 @@ async def _sale(world: _World, chance: Random, step: str) -> None:
         await day.until("online", value=True)
 
 
+def orders(changes: Iterable[tuple[str, str]]) -> str:
+    """Return what `sed` is told to make a control's changes."""
+    return " ".join(f"-e 's/{old}/{new}/'" for old, new in changes)
+
+
 def _write_control(extra: Path, changes: Iterable[tuple[str, str]]) -> None:
     extra.mkdir(parents=True, exist_ok=True)
-    orders = [f"-e 's/{old}/{new}/'" for old, new in changes]
-    (extra / "before").write_text(OTHER.format(orders=" ".join(orders)))
+    (extra / "before").write_text(OTHER.format(orders=orders(changes)))
 
 
 async def record(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -123,7 +124,7 @@ async def _read(path: Path, chain_key: bytes, codes: Mapping[int, str]) -> Found
                 if job.ref.kind is DocumentKind.RECEIPT and not job.duplicate
             }
             counter = (await journal.position())["ksn"]
-    except PosfwError as error:
+    except (PosfwError, sqlite3.Error) as error:
         return Found(fault=f"{type(error).__name__}: {error}")
     return Found(
         bad_entry=bad,
