@@ -128,6 +128,11 @@ async def test_differences_wait_on_the_tick_list(tmp_path: Path) -> None:
         assert (await do(settlement, "tick", **clear, **SUPERVISOR))["open"] == 0
         after = await do(settlement, "tick", batch=1, stan=2, verdict="accept")
         assert after["funded_minor"] == 1500
+        shown = await do(settlement, "reconcile", batch=1)
+        assert shown["submitted_minor"] == 1500  # what the settlement told the bank
+        assert shown["ticked"]["accept"] == {"count": 2, "minor": 1500}
+        assert shown["ticked"]["clear"]["count"] == 1
+        assert shown["ticked"]["open"] == {"count": 0, "minor": 0}
         ticked = [r for r in await journal.read(Topic.SETTLEMENT) if r.name == "ticked"]
         assert [(r.body["verdict"], r.operator) for r in ticked] == [
             ("hold", "01"),

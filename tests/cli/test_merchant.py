@@ -166,6 +166,36 @@ BY_99 = {"approval": {"operator": "99", "password": "482139"}}
             {"do": "goods_sold", "key": "K", "lines": [["96385074", 1]], "returned": True},
         ),
         (
+            "goods sold K 96385074x2 --reserved DLV-1",
+            "",
+            {
+                "do": "goods_sold",
+                "key": "K",
+                "lines": [["96385074", 2]],
+                "returned": False,
+                "reserved": "DLV-1",
+            },
+        ),
+        (
+            "goods reserve DLV-1 96385074x2",
+            "",
+            {"do": "goods_reserve", "name": "DLV-1", "lines": [["96385074", 2]]},
+        ),
+        ("goods release DLV-1", "", {"do": "goods_release", "name": "DLV-1"}),
+        ("goods slip K", "", {"do": "print", "kind": "report", "subject": "goods K"}),
+        ("settle turnover", "", {"do": "turnover"}),
+        ("activate type AAAA1 BBBB2", "", {"do": "activate_typed", "groups": "AAAA1 BBBB2"}),
+        (
+            "printer parameters",
+            "",
+            {"do": "print", "kind": "report", "subject": "parameters"},
+        ),
+        (
+            "printer application",
+            "",
+            {"do": "print", "kind": "report", "subject": "application"},
+        ),
+        (
             "delivery new DLV-1 K --region R --due D --far",
             "",
             {

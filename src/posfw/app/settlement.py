@@ -248,6 +248,14 @@ class Settlement:
             "records": len(found.lines),
             "open": len(found.open),
             "funded_minor": found.funded_minor,
+            "ticked": {
+                verdict.value: {
+                    "count": sum(line.verdict is verdict for line in found.lines),
+                    "minor": sum(x.ours_minor or 0 for x in found.lines if x.verdict is verdict),
+                }
+                for verdict in reconcile.Verdict
+            },
+            "submitted_minor": await self._submitted_minor(found.batch),
             "differences": [
                 {
                     "stan": line.stan,
@@ -260,6 +268,13 @@ class Settlement:
                 for line in shown
             ],
         }
+
+    async def _submitted_minor(self, batch: int) -> int:
+        """Return what the settlement told the acquirer: debits less credits."""
+        closed = await self._closed(batch)
+        told = (closed.get("debit_minor"), closed.get("credit_minor"))
+        debit, credit = (each if type(each) is int else 0 for each in told)
+        return debit - credit
 
     async def _tick(self, body: Body, _: Progress) -> Body:
         """勾选: one record is accepted, held with a reason, or cleared by a supervisor."""

@@ -133,7 +133,9 @@ def sold(
     as_json: bool,
 ) -> int:
     """Book CODES out of stock for the approved sale KEY. 出库"""
-    fields = {"key": key, "lines": _lines(codes), "returned": returned, "reserved": reserved}
+    fields: dict[str, Any] = {"key": key, "lines": _lines(codes), "returned": returned}
+    if reserved:
+        fields["reserved"] = reserved
     return _ask(state, "goods_sold", fields, as_json=as_json)
 
 
