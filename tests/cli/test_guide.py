@@ -42,7 +42,7 @@ def test_the_guide_names_only_what_exists(checker: ModuleType) -> None:
             "| done |",
             "needs a named",
         ),
-        ("| not yet: wired", "| soon: wired", "state is none"),
+        ("| part: footer and coupon", "| soon: footer and coupon", "state is none"),
     ],
 )
 def test_whatever_goes_stale_is_told(checker: ModuleType, old: str, new: str, told: str) -> None:
