@@ -118,6 +118,10 @@ async def test_what_the_acquirer_wants_first_is_told_and_stops_the_day_only_wher
 async def test_link_address_and_host_are_told_apart(tmp_path: Path) -> None:
     async with dawn(tmp_path) as (morning, acquirer, *_):
         tree = KernelTree(tmp_path / "kernel")
+        unknown = replace(morning, network=Network(["127.0.0.1:7"], tree.root))
+        told = {check["id"] for check in (await do(unknown, "ready"))["checks"]}
+        assert "address" in told
+        assert "link" not in told
         tree.put("sys/class/net/eth0/operstate", "down")
         tree.put("sys/class/net/eth0/carrier", "0")
         acquirer.answers.clear()
