@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, chdir, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -74,6 +74,9 @@ def simulate(
         tempfile.TemporaryDirectory(dir=base if base.is_dir() else None) as name,
         ExitStack() as on,
     ):
+        on.enter_context(
+            chdir(name)
+        )  # the site file names files by it, and the journal its digest
         on.enter_context(without_threads())
         on.enter_context(PLANTED[plant]() if plant else nullcontext())
         # Terminal and acquirer derive every key twice each: remembered, they cost a quarter.

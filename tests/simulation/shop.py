@@ -180,7 +180,7 @@ class Shop:
         )
         self.site: Site = parse_site(
             SITE.format(
-                folder=folder, heartbeat_s=options.heartbeat_s, keep_batches=options.keep_batches
+                folder=".", heartbeat_s=options.heartbeat_s, keep_batches=options.keep_batches
             ),
             source="simulation",
         )
